@@ -1,0 +1,68 @@
+/* TOML 1.0.0: reading into a tree with source positions, and format-preserving edits of a document.
+ * Limits: document TOML_LEN_MAX bytes, nesting TOML_DEPTH_MAX. Errors: code "toml/syntax" (or
+ * toml/size, toml/depth, toml/duplicate, toml/utf8, toml/type, toml/missing), message "line L,
+ * column C: what". No meaning of keys here. */
+#ifndef TOML_TOML_H
+#define TOML_TOML_H
+
+#include "base/bytes.h"
+
+enum { TOML_LEN_MAX = 1024 * 1024, TOML_DEPTH_MAX = 32 };
+
+enum toml_kind {
+    TOML_STRING,
+    TOML_INTEGER,
+    TOML_FLOAT,
+    TOML_BOOL,
+    TOML_OFFSET_DATETIME,
+    TOML_LOCAL_DATETIME,
+    TOML_LOCAL_DATE,
+    TOML_LOCAL_TIME,
+    TOML_ARRAY,
+    TOML_TABLE,
+};
+
+struct toml; /* a node; owned by its document */
+struct toml_document;
+
+bool toml_parse(struct slice text, struct toml_document **out, struct error *err) MUST_USE;
+void toml_free(struct toml_document **doc);
+#define TOML_AUTO __attribute__((cleanup(toml_free)))
+
+const struct toml *toml_root(const struct toml_document *doc); /* always a table */
+enum toml_kind toml_kind(const struct toml *node);
+size_t toml_count(const struct toml *node); /* members of a table or array, else 0 */
+const struct toml *toml_at(const struct toml *node,
+                           size_t i); /* array element or i-th table member, or NULL */
+const char *toml_key_at(const struct toml *table, size_t i, size_t *len);
+const struct toml *toml_get(const struct toml *table,
+                            const char *key); /* NULL when absent or not a table */
+/* "tee.kms.phala.url"; every '.' separates. NULL when absent. */
+const struct toml *toml_find(const struct toml *table, const char *dotted);
+unsigned toml_line(const struct toml *node);
+unsigned toml_column(const struct toml *node);
+
+/* Values; false when the node is NULL or of another kind. Strings are UTF-8 and may hold NUL only
+ * as \u0000. */
+bool toml_string(const struct toml *node, struct slice *out) MUST_USE;
+bool toml_integer(const struct toml *node, int64_t *out) MUST_USE;
+bool toml_float(const struct toml *node, double *out) MUST_USE; /* integers are not floats */
+bool toml_bool(const struct toml *node, bool *out) MUST_USE;
+/* Dates and times as normalised text (RFC 3339 forms of the toml-test suite). */
+bool toml_datetime_text(const struct toml *node, struct slice *out) MUST_USE;
+
+/*
+ * Sets one key in `text` and keeps every other byte: comments, order, spacing. `path` is split at
+ * every '.'; `value` is the source of one TOML value ('"https://..."', '[1, 2]', 'true', '{ a = 1
+ * }'), parsed before use. Missing parents become tables; an existing parent that is not a table
+ * fails with code toml/type and the text "cannot set '<key>': '<segment>' is not a table" (for the
+ * last parent "cannot set '<key>': parent of '<last>' is not a table"). The result is appended to
+ * out and re-parsed before return.
+ */
+bool toml_set(struct slice text, const char *path, struct slice value, struct buf *out,
+              struct error *err) MUST_USE;
+
+/* Appends `s` as a quoted, escaped basic string. */
+bool toml_append_string(struct buf *out, struct slice s) MUST_USE;
+
+#endif
