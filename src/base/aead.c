@@ -1,0 +1,83 @@
+/* AES-256-GCM with a context that keeps its key schedule between calls. */
+#include "base/aead.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+
+struct aead {
+    EVP_CIPHER_CTX *seal;
+    EVP_CIPHER_CTX *unseal;
+};
+
+static bool crypto_error(struct error *err)
+{
+    return error_set(err, "crypto/aead", NULL, "AES-256-GCM failed in libcrypto");
+}
+
+bool aead_open_key(struct aead **out, const uint8_t key[AEAD_KEY_LEN], struct error *err)
+{
+    struct aead *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return error_set(err, "memory", NULL, "out of memory");
+    a->seal = EVP_CIPHER_CTX_new();
+    a->unseal = EVP_CIPHER_CTX_new();
+    if (a->seal == NULL || a->unseal == NULL ||
+        EVP_EncryptInit_ex(a->seal, EVP_aes_256_gcm(), NULL, key, NULL) != 1 ||
+        EVP_DecryptInit_ex(a->unseal, EVP_aes_256_gcm(), NULL, key, NULL) != 1) {
+        aead_free(&a);
+        return crypto_error(err);
+    }
+    *out = a;
+    return true;
+}
+
+void aead_free(struct aead **a)
+{
+    if (*a == NULL)
+        return;
+    EVP_CIPHER_CTX_free((*a)->seal);
+    EVP_CIPHER_CTX_free((*a)->unseal);
+    free(*a);
+    *a = NULL;
+}
+
+bool aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+               struct slice plain, uint8_t *out, struct error *err)
+{
+    int len = 0;
+    if (plain.len > INT_MAX || aad.len > INT_MAX ||
+        EVP_EncryptInit_ex(a->seal, NULL, NULL, NULL, nonce) != 1 ||
+        (aad.len > 0 && EVP_EncryptUpdate(a->seal, NULL, &len, aad.data, (int)aad.len) != 1) ||
+        (plain.len > 0 && EVP_EncryptUpdate(a->seal, out, &len, plain.data, (int)plain.len) != 1) ||
+        EVP_EncryptFinal_ex(a->seal, out + plain.len, &len) != 1 ||
+        EVP_CIPHER_CTX_ctrl(a->seal, EVP_CTRL_GCM_GET_TAG, AEAD_TAG_LEN, out + plain.len) != 1)
+        return crypto_error(err);
+    return true;
+}
+
+bool aead_unseal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                 struct slice sealed, uint8_t *out, struct error *err)
+{
+    int len = 0;
+    if (sealed.len < AEAD_TAG_LEN)
+        return error_set(err, "aead/tag", NULL, "sealed data of %zu bytes is shorter than its tag",
+                         sealed.len);
+    struct slice body = slice_cut(sealed, 0, sealed.len - AEAD_TAG_LEN);
+    uint8_t tag[AEAD_TAG_LEN];
+    for (size_t i = 0; i < sizeof tag; i++)
+        tag[i] = sealed.data[body.len + i];
+    if (body.len > INT_MAX || aad.len > INT_MAX ||
+        EVP_DecryptInit_ex(a->unseal, NULL, NULL, NULL, nonce) != 1 ||
+        (aad.len > 0 && EVP_DecryptUpdate(a->unseal, NULL, &len, aad.data, (int)aad.len) != 1) ||
+        (body.len > 0 && EVP_DecryptUpdate(a->unseal, out, &len, body.data, (int)body.len) != 1) ||
+        EVP_CIPHER_CTX_ctrl(a->unseal, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_LEN, tag) != 1)
+        return crypto_error(err);
+    if (EVP_DecryptFinal_ex(a->unseal, out + body.len, &len) != 1) {
+        secret_wipe(out, body.len);
+        return error_set(err, "aead/tag", NULL, "authentication tag does not verify");
+    }
+    return true;
+}

@@ -1,0 +1,89 @@
+/* Digests through OpenSSL with algorithms fetched once. */
+#include "base/hash.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static EVP_MD *md_sha256, *md_sha384;
+static pthread_once_t md_once = PTHREAD_ONCE_INIT;
+
+static void md_fetch(void)
+{
+    md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    md_sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+}
+
+/* A digest cannot fail for any input, only for want of memory or of a working libcrypto: no safe
+ * way on. */
+static void digest_parts(EVP_MD *const *md, const struct slice *parts, size_t count, uint8_t *out)
+{
+    pthread_once(&md_once, md_fetch);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx != NULL && *md != NULL && EVP_DigestInit_ex2(ctx, *md, NULL) == 1;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = parts[i].len == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) == 1;
+    ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    if (!ok)
+        abort();
+}
+
+void sha256_parts(const struct slice *parts, size_t count, uint8_t out[SHA256_LEN])
+{
+    digest_parts(&md_sha256, parts, count, out);
+}
+
+void sha256(struct slice in, uint8_t out[SHA256_LEN])
+{
+    sha256_parts(&in, 1, out);
+}
+
+void sha384_parts(const struct slice *parts, size_t count, uint8_t out[SHA384_LEN])
+{
+    digest_parts(&md_sha384, parts, count, out);
+}
+
+void sha384(struct slice in, uint8_t out[SHA384_LEN])
+{
+    sha384_parts(&in, 1, out);
+}
+
+void hmac_sha256(struct slice key, const struct slice *parts, size_t count, uint8_t out[SHA256_LEN])
+{
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
+    static const uint8_t empty_key[1];
+    bool ok =
+        ctx != NULL && EVP_MAC_init(ctx, key.len > 0 ? key.data : empty_key, key.len, params) == 1;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;
+    ok = ok && EVP_MAC_final(ctx, out, NULL, SHA256_LEN) == 1;
+    EVP_MAC_CTX_free(ctx);
+    EVP_MAC_free(mac);
+    if (!ok)
+        abort();
+}
+
+bool hkdf_sha256(struct slice salt, struct slice ikm, struct slice info, uint8_t *out,
+                 size_t out_len, struct error *err)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
+    size_t len = out_len;
+    bool ok = ctx != NULL && salt.len <= INT32_MAX && ikm.len <= INT32_MAX &&
+              info.len <= INT32_MAX && EVP_PKEY_derive_init(ctx) == 1 &&
+              EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
+              EVP_PKEY_CTX_set1_hkdf_key(ctx, ikm.data, (int)ikm.len) == 1 &&
+              (salt.len == 0 || EVP_PKEY_CTX_set1_hkdf_salt(ctx, salt.data, (int)salt.len) == 1) &&
+              (info.len == 0 || EVP_PKEY_CTX_add1_hkdf_info(ctx, info.data, (int)info.len) == 1) &&
+              EVP_PKEY_derive(ctx, out, &len) == 1 && len == out_len;
+    EVP_PKEY_CTX_free(ctx);
+    return ok ? true : error_set(err, "crypto/hkdf", NULL, "HKDF-SHA256 failed in libcrypto");
+}
