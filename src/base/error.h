@@ -33,6 +33,10 @@ bool error_set(struct error *err, const char *code, const char *field, const cha
 /* Puts "prefix: " in front of the message and keeps code and field. Returns false. */
 bool error_prefix(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Adds a line to the message of a failure that has several causes ("Port conflicts detected:"): the
+ * only way a newline gets into a message. Returns false. */
+bool error_append_line(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* True when err->code is exactly `code`, or starts with it when `code` ends in '/'. */
 bool error_is(const struct error *err, const char *code) MUST_USE;
 
