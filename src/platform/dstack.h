@@ -12,7 +12,8 @@
 struct dstack;
 
 struct dstack_options {
-    const char *socket_path;   /* NULL = search list (in development builds
+    const char
+        *socket_path;          /* NULL = search list (in development builds
                                   DSTACK_SIMULATOR_ENDPOINT's value is passed   here by the command) */
     unsigned timeout_ms;       /* 0 = 30000 */
     const atomic_bool *cancel; /* may be NULL */
