@@ -33,8 +33,14 @@ function(mero_program name source)
     return()
   endif()
   list(TRANSFORM PROGRAM_ROOMS PREPEND room_)
-  # src/cmd/*.c besides the programs themselves is what they share (exit codes, version text).
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/${source})
+  target_link_libraries(${name} PRIVATE cmd_common ${PROGRAM_ROOMS})
+endfunction()
+
+# What the programs share: src/cmd/common_*.c (option table, exit statuses).
+function(mero_cmd_common)
   file(GLOB shared CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cmd/common_*.c)
-  add_executable(${name} ${CMAKE_SOURCE_DIR}/src/${source} ${shared})
-  target_link_libraries(${name} PRIVATE ${PROGRAM_ROOMS})
+  add_library(cmd_common STATIC ${shared})
+  target_link_libraries(cmd_common PUBLIC room_base)
+  set_property(GLOBAL APPEND PROPERTY MERO_ROOMS cmd_common)
 endfunction()
