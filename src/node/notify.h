@@ -1,0 +1,13 @@
+/* Tells a service manager how far the node is: the sd_notify protocol, one datagram to
+ * $NOTIFY_SOCKET. Spec: operator contract 3. */
+#ifndef NODE_NOTIFY_H
+#define NODE_NOTIFY_H
+
+#include "base/error.h"
+
+/* socket_path: the value of $NOTIFY_SOCKET ('/...' or '@abstract'); NULL or empty means nobody
+ * listens and succeeds. state: newline-separated assignments such as "READY=1\nSTATUS=serving".
+ * Never blocks. Codes: notify/path, notify/io. */
+bool notify_send(const char *socket_path, const char *state, struct error *err) MUST_USE;
+
+#endif
