@@ -129,34 +129,28 @@ static bool require(const struct reader *r, size_t len, const char *field, struc
 
 static bool check_header(const struct quote *q, uint32_t tee, struct error *err)
 {
-    if (q->version < 3 || q->version > 5) {
+    if (q->version < 3 || q->version > 5)
         return error_set(err, "quote/version", "header.version",
                          "quote version %u is not one of 3, 4, 5", q->version);
-    }
-    if (q->attestation_key_type != QUOTE_KEY_ECDSA_P256) {
+    if (q->attestation_key_type != QUOTE_KEY_ECDSA_P256)
         return error_set(err, "quote/key-type", "header.attestationKeyType",
                          "attestation key type %u is not 2 (ECDSA P-256)", q->attestation_key_type);
-    }
-    if (tee != QUOTE_TEE_SGX && tee != QUOTE_TEE_TDX) {
+    if (tee != QUOTE_TEE_SGX && tee != QUOTE_TEE_TDX)
         return error_set(err, "quote/tee-type", "header.teeType",
                          "TEE type 0x%x is neither SGX (0x0) nor TDX (0x81)", tee);
-    }
-    if (q->version == 3 && tee != QUOTE_TEE_SGX) {
+    if (q->version == 3 && tee != QUOTE_TEE_SGX)
         return error_set(err, "quote/tee-type", "header.teeType",
                          "a version 3 quote is for SGX only, this one says TEE type 0x%x", tee);
-    }
-    if (memcmp(q->qe_vendor_id, INTEL_VENDOR_ID, QUOTE_VENDOR_ID_LEN) != 0) {
+    if (memcmp(q->qe_vendor_id, INTEL_VENDOR_ID, QUOTE_VENDOR_ID_LEN) != 0)
         return error_set(err, "quote/vendor", "header.qeVendorId",
                          "the quoting enclave's vendor is not Intel");
-    }
     return true;
 }
 
 static bool read_header(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!require(r, QUOTE_HEADER_LEN, "header", err)) {
+    if (!require(r, QUOTE_HEADER_LEN, "header", err))
         return false;
-    }
     q->version = reader_u16le(r);
     q->attestation_key_type = reader_u16le(r);
     uint32_t tee = reader_u32le(r);
@@ -164,51 +158,44 @@ static bool read_header(struct reader *r, struct quote *q, struct error *err)
     q->pce_svn = reader_u16le(r);
     q->qe_vendor_id = reader_bytes(r, QUOTE_VENDOR_ID_LEN);
     q->user_data = reader_bytes(r, QUOTE_USER_DATA_LEN);
-    if (!check_header(q, tee, err)) {
+    if (!check_header(q, tee, err))
         return false;
-    }
     q->tee = tee == QUOTE_TEE_SGX ? QUOTE_TEE_SGX : QUOTE_TEE_TDX;
     return true;
 }
 
 static bool read_descriptor(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!require(r, QUOTE_V5_DESCRIPTOR_LEN, "body descriptor", err)) {
+    if (!require(r, QUOTE_V5_DESCRIPTOR_LEN, "body descriptor", err))
         return false;
-    }
     unsigned type = reader_u16le(r);
     uint32_t size = reader_u32le(r);
-    if (type < QUOTE_BODY_SGX || type > QUOTE_BODY_TD_15_EX) {
+    if (type < QUOTE_BODY_SGX || type > QUOTE_BODY_TD_15_EX)
         return error_set(err, "quote/body-type", "body.type", "body type %u is not one of 1 to 4",
                          type);
-    }
     q->body_type = (enum quote_body_type)type;
-    if ((q->body_type == QUOTE_BODY_SGX) != (q->tee == QUOTE_TEE_SGX)) {
+    if ((q->body_type == QUOTE_BODY_SGX) != (q->tee == QUOTE_TEE_SGX))
         return error_set(err, "quote/body-type", "body.type",
                          "a %s body does not go with TEE type 0x%x",
                          quote_body_type_name(q->body_type), (unsigned)q->tee);
-    }
-    if (size != body_len(q->body_type)) {
+    if (size != body_len(q->body_type))
         return error_set(err, "quote/body-size", "body.size",
                          "a %s body has %zu bytes, the descriptor says %u",
                          quote_body_type_name(q->body_type), body_len(q->body_type), size);
-    }
     return true;
 }
 
 static bool read_body(struct reader *r, struct quote *q, struct error *err)
 {
     if (q->version == 5) {
-        if (!read_descriptor(r, q, err)) {
+        if (!read_descriptor(r, q, err))
             return false;
-        }
     } else {
         q->body_type = q->tee == QUOTE_TEE_SGX ? QUOTE_BODY_SGX : QUOTE_BODY_TD_10;
     }
     size_t len = body_len(q->body_type);
-    if (!require(r, len, "body", err)) {
+    if (!require(r, len, "body", err))
         return false;
-    }
     q->body = reader_take(r, len);
     if (q->body_type == QUOTE_BODY_SGX) {
         sgx_report_view(q->body, &q->sgx);
@@ -225,18 +212,15 @@ static bool read_auth_block(struct reader *r, struct quote *q, struct slice byte
                             struct reader *auth, struct error *err)
 {
     q->signed_part = slice_cut(bytes, 0, bytes.len - r->rest.len);
-    if (!require(r, 4, "authentication data length", err)) {
+    if (!require(r, 4, "authentication data length", err))
         return false;
-    }
     uint32_t len = reader_u32le(r);
-    if (len > QUOTE_LEN_MAX - q->signed_part.len - 4) {
+    if (len > QUOTE_LEN_MAX - q->signed_part.len - 4)
         return error_set(err, "quote/too-large", "authData.length",
                          "%u bytes of authentication data are more than a quote of %u may hold",
                          len, (unsigned)QUOTE_LEN_MAX);
-    }
-    if (!require(r, len, "authentication data", err)) {
+    if (!require(r, len, "authentication data", err))
         return false;
-    }
     *auth = reader_of(reader_take(r, len));
     q->exact = slice_cut(bytes, 0, bytes.len - r->rest.len);
     q->trailing_len = r->rest.len;
@@ -256,30 +240,25 @@ static bool require_auth(const struct reader *r, size_t len, const char *field, 
 static bool read_cert_data(struct reader *r, unsigned *type, struct slice *data, const char *field,
                            struct error *err)
 {
-    if (!require_auth(r, 6, field, err)) {
+    if (!require_auth(r, 6, field, err))
         return false;
-    }
     *type = reader_u16le(r);
     uint32_t len = reader_u32le(r);
-    if (len > r->rest.len) {
+    if (len > r->rest.len)
         return error_set(err, "quote/cert-size", field,
                          "%s says %u bytes, the authentication data has %zu left", field, len,
                          r->rest.len);
-    }
-    if (len < r->rest.len) {
+    if (len < r->rest.len)
         return error_set(err, "quote/slack", field, "%zu unused bytes follow the %u bytes of %s",
                          r->rest.len - len, len, field);
-    }
     *data = reader_take(r, len);
     return true;
 }
 
 static bool read_signature(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!require_auth(r, QUOTE_SIGNATURE_LEN + QUOTE_KEY_LEN, "signature and attestation key",
-                      err)) {
+    if (!require_auth(r, QUOTE_SIGNATURE_LEN + QUOTE_KEY_LEN, "signature and attestation key", err))
         return false;
-    }
     q->signature = reader_bytes(r, QUOTE_SIGNATURE_LEN);
     q->attestation_key = reader_bytes(r, QUOTE_KEY_LEN);
     return true;
@@ -287,16 +266,14 @@ static bool read_signature(struct reader *r, struct quote *q, struct error *err)
 
 static bool read_qe_part(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!require_auth(r, SGX_REPORT_LEN + QUOTE_SIGNATURE_LEN + 2, "qeReport", err)) {
+    if (!require_auth(r, SGX_REPORT_LEN + QUOTE_SIGNATURE_LEN + 2, "qeReport", err))
         return false;
-    }
     q->qe_report = reader_take(r, SGX_REPORT_LEN);
     sgx_report_view(q->qe_report, &q->qe);
     q->qe_report_signature = reader_bytes(r, QUOTE_SIGNATURE_LEN);
     uint16_t auth_len = reader_u16le(r);
-    if (!require_auth(r, auth_len, "qeAuthenticationData", err)) {
+    if (!require_auth(r, auth_len, "qeAuthenticationData", err))
         return false;
-    }
     q->qe_auth_data = reader_take(r, auth_len);
     return true;
 }
@@ -304,14 +281,12 @@ static bool read_qe_part(struct reader *r, struct quote *q, struct error *err)
 static bool read_certification(struct reader *r, struct quote *q, struct error *err)
 {
     unsigned type;
-    if (!read_cert_data(r, &type, &q->cert_data, "certificationData", err)) {
+    if (!read_cert_data(r, &type, &q->cert_data, "certificationData", err))
         return false;
-    }
     if (type < QUOTE_CERT_PPID_PLAIN || type > QUOTE_CERT_PLATFORM_MANIFEST ||
-        type == QUOTE_CERT_QE_REPORT) {
+        type == QUOTE_CERT_QE_REPORT)
         return error_set(err, "quote/cert-type", "certificationData.type",
                          "certification data type %u is not one of 1 to 5, 7", type);
-    }
     q->cert_type = (enum quote_cert_type)type;
     return true;
 }
@@ -319,20 +294,17 @@ static bool read_certification(struct reader *r, struct quote *q, struct error *
 /* Version 3 lays the QE part flat; 4 and 5 wrap it in certification data of type 6. */
 static bool read_auth(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!read_signature(r, q, err)) {
+    if (!read_signature(r, q, err))
         return false;
-    }
     struct reader inner = *r;
     if (q->version != 3) {
         unsigned type;
         struct slice outer;
-        if (!read_cert_data(r, &type, &outer, "qeReportCertificationData", err)) {
+        if (!read_cert_data(r, &type, &outer, "qeReportCertificationData", err))
             return false;
-        }
-        if (type != QUOTE_CERT_QE_REPORT) {
+        if (type != QUOTE_CERT_QE_REPORT)
             return error_set(err, "quote/cert-type", "qeReportCertificationData.type",
                              "outer certification data type %u is not 6", type);
-        }
         inner = reader_of(outer);
     }
     return read_qe_part(&inner, q, err) && read_certification(&inner, q, err);
@@ -344,21 +316,19 @@ bool quote_parse(struct slice bytes, struct quote *out, struct error *err)
     struct reader r = reader_of(bytes);
     struct reader auth;
     if (!read_header(&r, &q, err) || !read_body(&r, &q, err) ||
-        !read_auth_block(&r, &q, bytes, &auth, err) || !read_auth(&auth, &q, err)) {
+        !read_auth_block(&r, &q, bytes, &auth, err) || !read_auth(&auth, &q, err))
         return false;
-    }
     *out = q;
     return true;
 }
 
 bool quote_pck_chain(const struct quote *q, struct slice *out_pem, struct error *err)
 {
-    if (q->cert_type != QUOTE_CERT_PCK_CHAIN) {
+    if (q->cert_type != QUOTE_CERT_PCK_CHAIN)
         return error_set(err, "quote/certification", "certificationData.type",
                          "certification data of type %u (%s) carries no PCK certificate chain, so "
                          "the quote cannot be verified by itself",
                          (unsigned)q->cert_type, quote_cert_type_name(q->cert_type));
-    }
     *out_pem = q->cert_data;
     return true;
 }

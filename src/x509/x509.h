@@ -94,6 +94,7 @@ struct x509_crl {
     int64_t this_update_s;
     int64_t next_update_s;
     struct slice number;           /* CRLNumber, magnitude */
+    bool has_authority_key_id;     /* always true once parsed */
     struct slice authority_key_id; /* keyIdentifier, empty when the extension has none */
     struct slice revoked;          /* the entries, empty when nothing is revoked */
     size_t revoked_count;
