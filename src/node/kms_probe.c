@@ -1,0 +1,55 @@
+/* The outcome of a key release as text and JSON. Spec: compatibility facts A.5. */
+#include "node/kms_probe.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+
+enum { SUCCESS_TEXT_MAX = 96 };
+
+static void success_text(const struct kms_probe *p, char out[SUCCESS_TEXT_MAX])
+{
+    snprintf(out, SUCCESS_TEXT_MAX, "KMS probe succeeded and returned %zu key bytes", p->key_len);
+}
+
+static json_t *text_or_null(bool given, const char *text)
+{
+    return given && text[0] != 0 ? json_string(text) : NULL;
+}
+
+bool kms_probe_json(const struct kms_probe *p, struct buf *out, struct error *err)
+{
+    const struct keyrelease_failure *f = &p->failure;
+    char success[SUCCESS_TEXT_MAX];
+    success_text(p, success);
+    json_t *root JSON_AUTO =
+        p->ok ? json_pack("{s:b,s:s,s:s,s:s}", "ok", 1, "stage",
+                          keyrelease_stage_name(KEYRELEASE_GET_KEY), "code", "OK", "details",
+                          success)
+              : json_pack("{s:b,s:s,s:s,s:o*,s:o*}", "ok", 0, "stage",
+                          keyrelease_stage_name(f->stage), "code", f->probe_code, "kms_error",
+                          text_or_null(f->has_kms_error, f->kms_error), "details",
+                          text_or_null(true, f->details));
+    if (root == NULL)
+        return error_set(err, "node/memory", NULL, "out of memory");
+    return json_write_pretty(root, out, err);
+}
+
+bool kms_probe_line(const struct kms_probe *p, struct buf *out)
+{
+    const struct keyrelease_failure *f = &p->failure;
+    char success[SUCCESS_TEXT_MAX];
+    success_text(p, success);
+    if (p->ok)
+        return buf_printf(out, "KMS probe succeeded: stage=%s code=OK details=%s",
+                          keyrelease_stage_title(KEYRELEASE_GET_KEY), success);
+    return buf_printf(out, "KMS probe failed: stage=%s code=%s kms_error=%s details=%s",
+                      keyrelease_stage_title(f->stage), f->probe_code,
+                      f->has_kms_error ? f->kms_error : "-", f->details[0] != 0 ? f->details : "-");
+}
+
+bool kms_probe_summary(const struct kms_probe *p, struct buf *out)
+{
+    return buf_printf(out, "KMS probe failed at stage=%s code=%s",
+                      keyrelease_stage_title(p->failure.stage), p->failure.probe_code);
+}
