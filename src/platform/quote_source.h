@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 
-enum { REPORT_DATA_LEN = 64, QUOTE_LEN_MAX = 1024 * 1024 };
+enum { REPORT_DATA_LEN = 64, QUOTE_SOURCE_LEN_MAX = 1024 * 1024 };
 
 enum quote_source_kind {
     QUOTE_SOURCE_AUTO,
