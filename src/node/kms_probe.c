@@ -23,13 +23,13 @@ bool kms_probe_json(const struct kms_probe *p, struct buf *out, struct error *er
     char success[SUCCESS_TEXT_MAX];
     success_text(p, success);
     json_t *root JSON_AUTO =
-        p->ok ? json_pack("{s:b,s:s,s:s,s:s}", "ok", 1, "stage",
-                          keyrelease_stage_name(KEYRELEASE_GET_KEY), "code", "OK", "details",
-                          success)
-              : json_pack("{s:b,s:s,s:s,s:o*,s:o*}", "ok", 0, "stage",
-                          keyrelease_stage_name(f->stage), "code", f->probe_code, "kms_error",
-                          text_or_null(f->has_kms_error, f->kms_error), "details",
-                          text_or_null(true, f->details));
+        p->ok
+            ? json_pack("{s:b,s:s,s:s,s:s}", "ok", 1, "stage",
+                        keyrelease_stage_name(KEYRELEASE_GET_KEY), "code", "OK", "details", success)
+            : json_pack("{s:b,s:s,s:s,s:o*,s:o*}", "ok", 0, "stage",
+                        keyrelease_stage_name(f->stage), "code", f->probe_code, "kms_error",
+                        text_or_null(f->has_kms_error, f->kms_error), "details",
+                        text_or_null(true, f->details));
     if (root == NULL)
         return error_set(err, "node/memory", NULL, "out of memory");
     return json_write_pretty(root, out, err);

@@ -17,10 +17,10 @@ static bool is_infrastructure(const struct error *err)
     return error_is(err, "collateral/unreachable") || error_is(err, "http/");
 }
 
-static void fail(struct tee_probe_check *check, const char *format, const char *text)
+static void fail(struct tee_probe_check *check, const char *what, const char *why)
 {
     check->passed = false;
-    snprintf(check->error, sizeof check->error, format, text);
+    snprintf(check->error, sizeof check->error, "%s%s", what, why);
 }
 
 static bool same_half(const struct verdict *v, size_t at, const uint8_t expected[32])
@@ -38,7 +38,7 @@ static void check_positive(const struct verdict *v, const uint8_t report_data[RE
     out->tcb_status = tcb_status_name(v->status);
     out->passed = out->nonce_verified && out->application_hash_verified;
     if (!out->passed)
-        fail(out, "%s", "the quote holds other report data than was asked for");
+        fail(out, "the quote holds other report data than was asked for", "");
 }
 
 static void check_wrong_nonce(const struct verdict *v, const uint8_t report_data[REPORT_DATA_LEN],
@@ -51,7 +51,7 @@ static void check_wrong_nonce(const struct verdict *v, const uint8_t report_data
     out->nonce_verified = same_half(v, 0, wrong);
     out->passed = !out->nonce_verified;
     if (!out->passed)
-        fail(out, "%s", "a wrong nonce was accepted");
+        fail(out, "a wrong nonce was accepted", "");
 }
 
 /* Sources may pad the quote; damage to the padding would rightly go unnoticed. */
@@ -60,7 +60,7 @@ static size_t unpadded_len(struct slice quote)
     struct quote parsed;
     if (!quote_parse(quote, &parsed, NULL))
         return quote.len;
-    return parsed.raw.len;
+    return parsed.exact.len;
 }
 
 static void check_tampered(struct dcap_verifier *verifier, struct buf *quote, bool is_mock,
@@ -70,20 +70,20 @@ static void check_tampered(struct dcap_verifier *verifier, struct buf *quote, bo
     struct error err;
     quote->data[is_mock ? 0 : unpadded_len(buf_slice(quote)) / 2] ^= 0xff;
     if (dcap_verifier_check(verifier, buf_slice(quote), now_s, &verdict, &err)) {
-        fail(out, "%s", "a damaged quote was accepted");
+        fail(out, "a damaged quote was accepted", "");
         return;
     }
     out->rejected = !is_infrastructure(&err);
     out->passed = out->rejected;
     if (!out->passed)
-        fail(out, "cannot tell: %s", err.message);
+        fail(out, "cannot tell: ", err.message);
 }
 
 void tee_probe_run(struct quote_source *source, struct dcap_verifier *verifier, const char *peer_id,
                    int64_t now_s, struct tee_probe *out)
 {
     uint8_t report_data[REPORT_DATA_LEN];
-    struct buf quote BUF_AUTO = BUF_INIT(QUOTE_LEN_MAX);
+    struct buf quote BUF_AUTO = BUF_INIT(QUOTE_SOURCE_LEN_MAX);
     struct verdict verdict;
     struct error err;
     memset(out, 0, sizeof *out);
@@ -91,17 +91,17 @@ void tee_probe_run(struct quote_source *source, struct dcap_verifier *verifier, 
     random_bytes(report_data, NONCE_LEN);
     sha256(slice_str(peer_id), report_data + NONCE_LEN);
     if (!quote_source_take(source, report_data, &quote, NULL, &err)) {
-        fail(&out->positive, "no quote: %s", err.message);
-        fail(&out->wrong_nonce, "%s", "no quote to check");
-        fail(&out->tampered_quote, "%s", "no quote to check");
+        fail(&out->positive, "no quote: ", err.message);
+        fail(&out->wrong_nonce, "no quote to check", "");
+        fail(&out->tampered_quote, "no quote to check", "");
         return;
     }
     if (dcap_verifier_check(verifier, buf_slice(&quote), now_s, &verdict, &err)) {
         check_positive(&verdict, report_data, &out->positive);
         check_wrong_nonce(&verdict, report_data, &out->wrong_nonce);
     } else {
-        fail(&out->positive, "%s", err.message);
-        fail(&out->wrong_nonce, "%s", err.message);
+        fail(&out->positive, err.message, "");
+        fail(&out->wrong_nonce, err.message, "");
     }
     check_tampered(verifier, &quote, out->is_mock, now_s, &out->tampered_quote);
 }
