@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 void json_release(json_t **value)
 {
     json_decref(*value);
@@ -225,4 +227,35 @@ bool json_write_pretty(const json_t *value, struct buf *out, struct error *err)
                ? true
                : error_set(err, "json/size", NULL, "JSON text exceeds its limit of %zu bytes",
                            out->max);
+}
+
+static bool append_escaped(struct buf *out, uint8_t c)
+{
+    static const char letters[] = "\"\\\b\f\n\r\t", escapes[] = "\"\\bfnrt";
+    const char *at = memchr(letters, c, sizeof letters - 1);
+    if (at != NULL)
+        return buf_append_byte(out, '\\') && buf_append_byte(out, (uint8_t)escapes[at - letters]);
+    return buf_printf(out, "\\u%04x", c);
+}
+
+bool json_append_string(struct buf *out, struct slice text)
+{
+    buf_append_byte(out, '"');
+    size_t from = 0, at = 0; /* plain runs are appended whole */
+    while (at < text.len) {
+        uint8_t c = text.data[at];
+        size_t step = utf8_decode(&text.data[at], text.len - at, NULL);
+        if (step > 0 && c >= 0x20 && c != '"' && c != '\\') {
+            at += step;
+            continue;
+        }
+        buf_append(out, slice_cut(text, from, at - from));
+        if (step == 0)
+            buf_append_str(out, "\xef\xbf\xbd");
+        else
+            append_escaped(out, c);
+        from = ++at;
+    }
+    buf_append(out, slice_cut(text, from, at - from));
+    return buf_append_byte(out, '"');
 }

@@ -39,6 +39,8 @@ bool json_opt_bool(const json_t *obj, const char *name, bool *out, struct error 
 
 /* Compact, members in insertion order, appended to out. */
 bool json_write_compact(const json_t *value, struct buf *out, struct error *err) MUST_USE;
+/* A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */
+bool json_append_string(struct buf *out, struct slice text);
 /* Two-space indented, members in insertion order, newline at the end. */
 bool json_write_pretty(const json_t *value, struct buf *out, struct error *err) MUST_USE;
 

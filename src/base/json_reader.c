@@ -170,7 +170,7 @@ static bool member_name(struct json_reader *r)
     if (!raw_string(r, &name, &escaped))
         return false;
     if (name_repeats(r, name, escaped))
-        return bad_syntax(r, "repeated member name");
+        return fail(r, "json/duplicate", "repeated member name");
     if (r->name_count == JSON_READER_NAMES_MAX)
         return bad_syntax(r, "too many members");
     r->names[r->name_count++] = name;

@@ -29,7 +29,8 @@ struct json_reader {
     struct slice names[JSON_READER_NAMES_MAX]; /* as written, without quotes */
     size_t name_count;
     const char *problem; /* NULL = none so far */
-    const char *code;    /* json/syntax, json/depth, json/type, json/value, json/missing */
+    const char *code;    /* json/syntax, json/depth, json/duplicate, json/type, json/value,
+                            json/missing */
     const char *missing; /* name of the member that was not there */
 };
 

@@ -171,7 +171,7 @@ bool policy_decide_platform(const struct policy *p, const struct verdict *v,
 /* The refusal in the words of the existing programs: D.5 step 9 for the KMS, C.2 for the node with
  * its policy from the configuration or from a release. Refusals that those do not know keep
  * `message` (the error's). */
-enum policy_voice { POLICY_VOICE_KMS, POLICY_VOICE_NODE_CONFIG, POLICY_VOICE_NODE_RELEASE };
+enum policy_voice { POLICY_VOICE_NODE_CONFIG, POLICY_VOICE_NODE_RELEASE, POLICY_VOICE_KMS };
 void policy_refusal_text(const struct policy_refusal *refusal, enum policy_voice voice,
                          const char *message, char out[POLICY_TEXT_MAX]);
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "base/json_reader.h"
 #include "base/utf8.h"
 
@@ -210,7 +211,7 @@ static void refuses_fields(void **state)
         {"{\"small\":1,\"when\":\"2026-01-01T00:00:00+00:00\"}", "json/value", "root.when"},
         {"{\"small\":1,\"text\":\"12345678\"}", "json/value", "root.text"},
         {"{\"small\":1,\"text\":\"\\u0000\"}", "json/value", "root.text"},
-        {"{\"small\":1,\"x\":[1,{\"y\":2,\"y\":2}]}", "json/syntax", "root.x[1].y"},
+        {"{\"small\":1,\"x\":[1,{\"y\":2,\"y\":2}]}", "json/duplicate", "root.x[1].y"},
         {"{\"small\":1,\"x\":[1,[2,3,nope]]}", "json/syntax", "root.x[1][2]"},
         {"{\"small\":1} ,", "json/syntax", "root"},
     };
@@ -271,13 +272,40 @@ static void utf8_goes_round(void **state)
     }
 }
 
+static void strings_are_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"", "\"\""},
+        {"plain", "\"plain\""},
+        {"a\"b\\c/", "\"a\\\"b\\\\c/\""},
+        {"\b\f\n\r\t\x01\x1f\x7f", "\"\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\""},
+        {"\xc3\xa9\xe2\x80\xa6", "\"\xc3\xa9\xe2\x80\xa6\""},
+        {"a\xff\xc3z", "\"a\xef\xbf\xbd\xef\xbf\xbdz\""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct buf out BUF_AUTO = BUF_INIT(100);
+        assert_true(json_append_string(&out, slice_str(cases[i].in)));
+        assert_string_equal(buf_cstr(&out), cases[i].out);
+    }
+    struct buf small BUF_AUTO = BUF_INIT(4);
+    assert_false(json_append_string(&small, slice_str("abc")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_every_form),      cmocka_unit_test(refuses_what_is_not_json),
-        cmocka_unit_test(bounds_depth),          cmocka_unit_test(bounds_names),
-        cmocka_unit_test(reads_fields),          cmocka_unit_test(refuses_fields),
-        cmocka_unit_test(gives_the_exact_bytes), cmocka_unit_test(long_strings_go_to_a_buffer),
+        cmocka_unit_test(takes_every_form),
+        cmocka_unit_test(refuses_what_is_not_json),
+        cmocka_unit_test(bounds_depth),
+        cmocka_unit_test(bounds_names),
+        cmocka_unit_test(reads_fields),
+        cmocka_unit_test(refuses_fields),
+        cmocka_unit_test(gives_the_exact_bytes),
+        cmocka_unit_test(strings_are_escaped),
+        cmocka_unit_test(long_strings_go_to_a_buffer),
         cmocka_unit_test(utf8_goes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
