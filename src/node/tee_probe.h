@@ -17,7 +17,7 @@ struct tee_probe_check {
     bool application_hash_verified; /* positive */
     bool rejected;                  /* tampered_quote */
     const char *tcb_status;         /* positive; NULL when there is none */
-    char error[ERROR_MESSAGE_MAX];
+    char error[ERROR_MESSAGE_MAX + 16];
 };
 
 struct tee_probe {
