@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/secret.h"
 
@@ -44,40 +45,53 @@ void aead_free(struct aead **a)
     *a = NULL;
 }
 
-bool aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
-               struct slice plain, uint8_t *out, struct error *err)
+bool aead_seal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                        struct slice plain, uint8_t *out, uint8_t tag[AEAD_TAG_LEN],
+                        struct error *err)
 {
     int len = 0;
+    uint8_t nothing[1]; /* GCM writes no bytes at the end, but asks for a place */
     if (plain.len > INT_MAX || aad.len > INT_MAX ||
         EVP_EncryptInit_ex(a->seal, NULL, NULL, NULL, nonce) != 1 ||
         (aad.len > 0 && EVP_EncryptUpdate(a->seal, NULL, &len, aad.data, (int)aad.len) != 1) ||
         (plain.len > 0 && EVP_EncryptUpdate(a->seal, out, &len, plain.data, (int)plain.len) != 1) ||
-        EVP_EncryptFinal_ex(a->seal, out + plain.len, &len) != 1 ||
-        EVP_CIPHER_CTX_ctrl(a->seal, EVP_CTRL_GCM_GET_TAG, AEAD_TAG_LEN, out + plain.len) != 1)
+        EVP_EncryptFinal_ex(a->seal, nothing, &len) != 1 ||
+        EVP_CIPHER_CTX_ctrl(a->seal, EVP_CTRL_GCM_GET_TAG, AEAD_TAG_LEN, tag) != 1)
         return crypto_error(err);
     return true;
+}
+
+bool aead_unseal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                          struct slice body, const uint8_t tag[AEAD_TAG_LEN], uint8_t *out,
+                          struct error *err)
+{
+    int len = 0;
+    uint8_t expected[AEAD_TAG_LEN], nothing[1];
+    memcpy(expected, tag, sizeof expected);
+    if (body.len > INT_MAX || aad.len > INT_MAX ||
+        EVP_DecryptInit_ex(a->unseal, NULL, NULL, NULL, nonce) != 1 ||
+        (aad.len > 0 && EVP_DecryptUpdate(a->unseal, NULL, &len, aad.data, (int)aad.len) != 1) ||
+        (body.len > 0 && EVP_DecryptUpdate(a->unseal, out, &len, body.data, (int)body.len) != 1) ||
+        EVP_CIPHER_CTX_ctrl(a->unseal, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_LEN, expected) != 1)
+        return crypto_error(err);
+    if (EVP_DecryptFinal_ex(a->unseal, nothing, &len) == 1)
+        return true;
+    secret_wipe(out, body.len);
+    return error_set(err, "aead/tag", NULL, "authentication tag does not verify");
+}
+
+bool aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+               struct slice plain, uint8_t *out, struct error *err)
+{
+    return aead_seal_detached(a, nonce, aad, plain, out, &out[plain.len], err);
 }
 
 bool aead_unseal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
                  struct slice sealed, uint8_t *out, struct error *err)
 {
-    int len = 0;
     if (sealed.len < AEAD_TAG_LEN)
         return error_set(err, "aead/tag", NULL, "sealed data of %zu bytes is shorter than its tag",
                          sealed.len);
     struct slice body = slice_cut(sealed, 0, sealed.len - AEAD_TAG_LEN);
-    uint8_t tag[AEAD_TAG_LEN];
-    for (size_t i = 0; i < sizeof tag; i++)
-        tag[i] = sealed.data[body.len + i];
-    if (body.len > INT_MAX || aad.len > INT_MAX ||
-        EVP_DecryptInit_ex(a->unseal, NULL, NULL, NULL, nonce) != 1 ||
-        (aad.len > 0 && EVP_DecryptUpdate(a->unseal, NULL, &len, aad.data, (int)aad.len) != 1) ||
-        (body.len > 0 && EVP_DecryptUpdate(a->unseal, out, &len, body.data, (int)body.len) != 1) ||
-        EVP_CIPHER_CTX_ctrl(a->unseal, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_LEN, tag) != 1)
-        return crypto_error(err);
-    if (EVP_DecryptFinal_ex(a->unseal, out + body.len, &len) != 1) {
-        secret_wipe(out, body.len);
-        return error_set(err, "aead/tag", NULL, "authentication tag does not verify");
-    }
-    return true;
+    return aead_unseal_detached(a, nonce, aad, body, &sealed.data[body.len], out, err);
 }

@@ -20,5 +20,13 @@ bool aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice
  * failure. Error code "aead/tag" when the tag does not verify. */
 bool aead_unseal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
                  struct slice sealed, uint8_t *out, struct error *err) MUST_USE;
+/* The same with the tag apart, so that many pieces can be sealed in place in one buffer. out may
+ * equal the input. */
+bool aead_seal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                        struct slice plain, uint8_t *out, uint8_t tag[AEAD_TAG_LEN],
+                        struct error *err) MUST_USE;
+bool aead_unseal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                          struct slice body, const uint8_t tag[AEAD_TAG_LEN], uint8_t *out,
+                          struct error *err) MUST_USE;
 
 #endif

@@ -43,6 +43,46 @@ void sha256(struct slice in, uint8_t out[SHA256_LEN])
     sha256_parts(&in, 1, out);
 }
 
+struct sha256_stream {
+    EVP_MD_CTX *ctx;
+};
+
+bool sha256_begin(struct sha256_stream **out, struct error *err)
+{
+    pthread_once(&md_once, md_fetch);
+    struct sha256_stream *h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return error_set(err, "memory", NULL, "out of memory");
+    h->ctx = EVP_MD_CTX_new();
+    if (h->ctx == NULL || md_sha256 == NULL || EVP_DigestInit_ex2(h->ctx, md_sha256, NULL) != 1) {
+        sha256_free(&h);
+        return error_set(err, "memory", NULL, "libcrypto cannot start SHA-256");
+    }
+    *out = h;
+    return true;
+}
+
+void sha256_add(struct sha256_stream *h, struct slice piece)
+{
+    if (piece.len > 0 && EVP_DigestUpdate(h->ctx, piece.data, piece.len) != 1)
+        abort();
+}
+
+void sha256_finish(struct sha256_stream *h, uint8_t out[SHA256_LEN])
+{
+    if (EVP_DigestFinal_ex(h->ctx, out, NULL) != 1 || EVP_DigestInit_ex2(h->ctx, NULL, NULL) != 1)
+        abort();
+}
+
+void sha256_free(struct sha256_stream **h)
+{
+    if (*h == NULL)
+        return;
+    EVP_MD_CTX_free((*h)->ctx);
+    free(*h);
+    *h = NULL;
+}
+
 void sha384_parts(const struct slice *parts, size_t count, uint8_t out[SHA384_LEN])
 {
     digest_parts(&md_sha384, parts, count, out);

@@ -213,6 +213,45 @@ static void hashes_match_published_answers(void **state)
     assert_string_equal(hex, "8da4e775a563c18f");
 }
 
+static void sha256_stream_starts_again(void **state)
+{
+    (void)state;
+    uint8_t whole[SHA256_LEN], streamed[SHA256_LEN];
+    __attribute__((cleanup(sha256_free))) struct sha256_stream *h = NULL;
+    assert_true(sha256_begin(&h, NULL));
+    sha256(slice_str("message digest"), whole);
+    for (int round = 0; round < 2; round++) {
+        sha256_add(h, slice_str("message "));
+        sha256_add(h, slice_str(""));
+        sha256_add(h, slice_str("digest"));
+        sha256_finish(h, streamed);
+        assert_memory_equal(streamed, whole, SHA256_LEN);
+    }
+}
+
+static void aead_detached_is_the_same_in_place(void **state)
+{
+    (void)state;
+    const uint8_t key[AEAD_KEY_LEN] = {7}, nonce[AEAD_NONCE_LEN] = {1};
+    uint8_t sealed[5 + AEAD_TAG_LEN], piece[6] = "hello", tag[AEAD_TAG_LEN];
+    struct error err;
+    AEAD_AUTO struct aead *a = NULL;
+    assert_true(aead_open_key(&a, key, &err));
+    assert_true(aead_seal(a, nonce, slice_str("aad"), slice_str("hello"), sealed, &err));
+    assert_true(
+        aead_seal_detached(a, nonce, slice_str("aad"), slice_of(piece, 5), piece, tag, &err));
+    assert_memory_equal(piece, sealed, 5);
+    assert_memory_equal(tag, &sealed[5], AEAD_TAG_LEN);
+    assert_true(
+        aead_unseal_detached(a, nonce, slice_str("aad"), slice_of(piece, 5), tag, piece, &err));
+    assert_string_equal((const char *)piece, "hello");
+    tag[0] ^= 1;
+    assert_false(
+        aead_unseal_detached(a, nonce, slice_str("aad"), slice_of(sealed, 5), tag, piece, &err));
+    assert_true(error_is(&err, "aead/tag"));
+    assert_true(slice_is_zero(slice_of(piece, 5)));
+}
+
 static void aead_binds_everything(void **state)
 {
     (void)state;
@@ -257,6 +296,8 @@ int main(void)
         cmocka_unit_test(files_are_replaced_whole),
         cmocka_unit_test(hashes_match_published_answers),
         cmocka_unit_test(aead_binds_everything),
+        cmocka_unit_test(aead_detached_is_the_same_in_place),
+        cmocka_unit_test(sha256_stream_starts_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
