@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* SEQUENCE { OID 1.2.840.10045.4.3.2 }, parameters absent. */
 static const uint8_t ECDSA_SHA256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
                                        0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
@@ -57,13 +59,40 @@ bool x509_read_algorithm(struct reader *r, const struct x509_codes *codes, const
            error_set(err, codes->algorithm, field, "the algorithm is not ecdsa-with-SHA256");
 }
 
+static bool is_utf8(struct slice text)
+{
+    size_t step = 1;
+    for (; text.len > 0 && step > 0; text = slice_cut(text, step, text.len))
+        step = utf8_decode(text.data, text.len, NULL);
+    return step > 0;
+}
+
+static bool is_printable_string(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        bool ok = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  (c != 0 && strchr(" '()+,-./:=?", c) != NULL);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool is_text(unsigned tag, struct slice text)
+{
+    if (tag == DER_UTF8_STRING)
+        return is_utf8(text);
+    return tag != DER_PRINTABLE_STRING || is_printable_string(text);
+}
+
 static bool read_attribute(struct reader *set, struct x509_name *out)
 {
     struct reader pair = der_enter(set, DER_SEQUENCE);
     struct slice oid = der_value(&pair, DER_OID);
     unsigned tag;
     struct slice text = der_any(&pair, &tag);
-    if (!reader_at_end(&pair) || oid.len == 0)
+    if (!reader_at_end(&pair) || oid.len == 0 || !is_text(tag, text))
         return false;
     if (!slice_equal(oid, slice_of(OID_COMMON_NAME, sizeof OID_COMMON_NAME)))
         return true;

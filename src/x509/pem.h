@@ -20,9 +20,9 @@ struct x509_chain {
 };
 
 /*
- * 1 to X509_CHAIN_COUNT_MAX "CERTIFICATE" blocks, lines of 64 characters ended by LF or CRLF, the
- * last line end optional, then NULs only. Nothing before, between or after the blocks.
- * Codes: chain/size, chain/format, chain/count; out->count is 0 after a failure.
+ * 1 to X509_CHAIN_COUNT_MAX "CERTIFICATE" blocks with lines of one length (at most 76), ended by
+ * LF or CRLF, the last line end optional, then NULs only. Nothing before, between or after the
+ * blocks. Codes: chain/size, chain/format, chain/count; out->count is 0 after a failure.
  */
 bool x509_chain_from_pem(struct slice text, struct x509_chain *out, struct error *err) MUST_USE;
 
