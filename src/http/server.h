@@ -39,15 +39,18 @@ struct http_route {
 struct http_server_options {
     const char *const *listen; /* "127.0.0.1:8080", "[::1]:8080", "unix:/path"; port 0 = any */
     size_t listen_count;
-    unsigned threads;            /* 0 = 2 */
-    unsigned connections_max;    /* 0 = 1024 */
+    unsigned threads;            /* 0 = 2; per listen address */
+    unsigned connections_max;    /* 0 = 1024; per listen address */
     unsigned idle_timeout_s;     /* 0 = 30: no bytes in either direction */
-    unsigned request_deadline_s; /* 0 = 30: from first byte to answer; not for stream routes, which
-                                    have idle only */
+    unsigned request_deadline_s; /* 0 = 30: from the request line to the end of the body, again
+                                    until a deferred answer, again for sending it; not for stream
+                                    routes and streamed answers, which have idle only */
     const struct http_route *routes;
     size_t route_count;
-    /* Framework answers; NULL = empty body. Called for 404, 405 (Allow is set by the server), 413,
-     * 408, 500. */
+    /* Framework answers: 400 (bad percent-encoding, ambiguous body length), 404, 405 (Allow is set
+     * by the server), 413, 500 (a handler that neither answered nor deferred), 503 (deferred past
+     * its deadline; http_exchange_state() is NULL then). May answer with another status; NULL, or
+     * not answering, gives an empty body. Runs on a poll thread. */
     void (*fallback)(struct http_exchange *x, unsigned status, void *ctx);
     /* Called before every answer is queued (CORS headers, access metrics); may be NULL. */
     void (*before_send)(struct http_exchange *x, unsigned status, void *ctx);
@@ -66,6 +69,10 @@ bool http_server_start(const struct http_server_options *options, struct http_se
                        struct error *err) MUST_USE;
 /* The port that listen[i] really has. */
 unsigned http_server_port(const struct http_server *server, size_t i);
+/* New connections get these from now on; running ones keep what they began with. The old ones stay
+ * on failure. */
+bool http_server_reload_tls(struct http_server *server, const char *cert_pem, const char *key_pem,
+                            const char *client_ca_pem, struct error *err) MUST_USE;
 /* Stops accepting, waits up to drain_ms for running exchanges, then closes. */
 void http_server_stop(struct http_server **server, unsigned drain_ms);
 
@@ -89,14 +96,17 @@ void http_exchange_reply(struct http_exchange *x, unsigned status, const char *c
 /* The body is a secret: the server wipes its copy when it has been sent. */
 void http_exchange_reply_secret(struct http_exchange *x, unsigned status, const char *content_type,
                                 struct slice body);
-/* The body is produced by read(ctx, offset, out, max) -> bytes, or -1 to abort; len is exact. free
- * is always called. */
+/* The body is produced by read(ctx, offset, out, max) -> bytes (at least one), or -1 to abort; it
+ * runs on a poll thread and may block on disk. len is exact. free_ctx (may be NULL) is always
+ * called. */
+typedef ssize_t http_stream_read(void *ctx, uint64_t offset, uint8_t *out, size_t max);
 void http_exchange_reply_stream(struct http_exchange *x, unsigned status, const char *content_type,
-                                uint64_t len,
-                                ssize_t (*read)(void *ctx, uint64_t offset, uint8_t *out,
-                                                size_t max),
-                                void (*free_ctx)(void *ctx), void *ctx);
-/* Park the exchange; a later http_exchange_reply* from any thread resumes it. */
+                                uint64_t len, http_stream_read *read, void (*free_ctx)(void *ctx),
+                                void *ctx);
+/* Park the exchange, from its handler only; a later http_exchange_reply* from any thread resumes
+ * it. Whoever defers must reply exactly once, also when it is too late: past the deadline, or when
+ * the server stops, the server has answered 503 (through `fallback`) and the reply is dropped. The
+ * exchange stays readable until that reply. */
 void http_exchange_defer(struct http_exchange *x);
 
 #endif
