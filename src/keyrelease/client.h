@@ -43,8 +43,9 @@ struct keyrelease_options {
     const char *url; /* absolute; a path is kept */
     const char *tls_ca_path, *tls_client_cert_path, *tls_client_key_path; /* NULL = none */
     bool strict_transport;           /* B.7: https or literal loopback http only */
-    const struct policy *kms_policy; /* NULL only with insecure_skip_kms_verification */
-    bool insecure_skip_kms_verification;
+    const struct policy *kms_policy; /* NULL = nobody to trust: asked only with the next switch */
+    enum policy_voice voice;         /* whose words a refusal of the KMS uses */
+    bool insecure_skip_kms_verification; /* counts only without a policy */
     bool insecure_allow_clear_key_release;
     bool has_binding; /* send bindingB64; else omit it and expect the default back */
     uint8_t binding[32];
@@ -58,7 +59,7 @@ struct keyrelease_options {
 #ifdef MERO_DEV
     bool accept_mock; /* the KMS may answer with a mock quote (config and environment both asked for
                          it) */
-    bool mock_own;    /* our own quotes are mocks */
+    bool mock_env_missing; /* the configuration asked for it, the environment did not */
 #endif
 };
 
@@ -74,9 +75,10 @@ struct keyrelease_failure {
 };
 
 /* *key: the bytes of the storage key (>= 32). sealed tells how it came. failure may be NULL.
- * Codes: keyrelease/transport, keyrelease/unreachable, keyrelease/refused, keyrelease/response,
- * keyrelease/binding, keyrelease/key, keyrelease/unverified, and what the verifier or the policy
- * said of the KMS's quote. */
+ * Codes: keyrelease/transport, keyrelease/unreachable (retrying may help), keyrelease/refused,
+ * keyrelease/response, keyrelease/binding, keyrelease/key, keyrelease/unverified (no policy),
+ * keyrelease/clear (only the clear form is on offer and it is not allowed), keyrelease/mock,
+ * keyrelease/canceled, and what the verifier, the policy or the quote source said. */
 bool keyrelease_fetch(const struct keyrelease_options *options, struct secret *key, bool *sealed,
                       struct keyrelease_failure *failure, struct error *err) MUST_USE;
 
