@@ -236,13 +236,18 @@ static bool require_auth(const struct reader *r, size_t len, const char *field, 
                      r->rest.len);
 }
 
-/* type u16, length u32, and the bytes, which must reach exactly to the end of what is around. */
-static bool read_cert_data(struct reader *r, unsigned *type, struct slice *data, const char *field,
-                           struct error *err)
+static bool read_cert_type(struct reader *r, unsigned *type, const char *field, struct error *err)
 {
-    if (!require_auth(r, 6, field, err))
+    if (!require_auth(r, 6, field, err)) /* type u16, length u32 */
         return false;
     *type = reader_u16le(r);
+    return true;
+}
+
+/* length u32 and the bytes, which must reach exactly to the end of what is around them. */
+static bool read_cert_data(struct reader *r, struct slice *data, const char *field,
+                           struct error *err)
+{
     uint32_t len = reader_u32le(r);
     if (len > r->rest.len)
         return error_set(err, "quote/cert-size", field,
@@ -281,33 +286,41 @@ static bool read_qe_part(struct reader *r, struct quote *q, struct error *err)
 static bool read_certification(struct reader *r, struct quote *q, struct error *err)
 {
     unsigned type;
-    if (!read_cert_data(r, &type, &q->cert_data, "certificationData", err))
+    if (!read_cert_type(r, &type, "certificationData", err))
         return false;
     if (type < QUOTE_CERT_PPID_PLAIN || type > QUOTE_CERT_PLATFORM_MANIFEST ||
         type == QUOTE_CERT_QE_REPORT)
         return error_set(err, "quote/cert-type", "certificationData.type",
                          "certification data type %u is not one of 1 to 5, 7", type);
     q->cert_type = (enum quote_cert_type)type;
-    return true;
+    return read_cert_data(r, &q->cert_data, "certificationData", err);
 }
 
 /* Version 3 lays the QE part flat; 4 and 5 wrap it in certification data of type 6. */
+static bool unwrap_qe_part(struct reader *r, const struct quote *q, struct reader *inner,
+                           struct error *err)
+{
+    unsigned type;
+    struct slice outer;
+    *inner = *r;
+    if (q->version == 3)
+        return true;
+    if (!read_cert_type(r, &type, "qeReportCertificationData", err))
+        return false;
+    if (type != QUOTE_CERT_QE_REPORT)
+        return error_set(err, "quote/cert-type", "qeReportCertificationData.type",
+                         "outer certification data type %u is not 6", type);
+    if (!read_cert_data(r, &outer, "qeReportCertificationData", err))
+        return false;
+    *inner = reader_of(outer);
+    return true;
+}
+
 static bool read_auth(struct reader *r, struct quote *q, struct error *err)
 {
-    if (!read_signature(r, q, err))
-        return false;
-    struct reader inner = *r;
-    if (q->version != 3) {
-        unsigned type;
-        struct slice outer;
-        if (!read_cert_data(r, &type, &outer, "qeReportCertificationData", err))
-            return false;
-        if (type != QUOTE_CERT_QE_REPORT)
-            return error_set(err, "quote/cert-type", "qeReportCertificationData.type",
-                             "outer certification data type %u is not 6", type);
-        inner = reader_of(outer);
-    }
-    return read_qe_part(&inner, q, err) && read_certification(&inner, q, err);
+    struct reader inner;
+    return read_signature(r, q, err) && unwrap_qe_part(r, q, &inner, err) &&
+           read_qe_part(&inner, q, err) && read_certification(&inner, q, err);
 }
 
 bool quote_parse(struct slice bytes, struct quote *out, struct error *err)
