@@ -63,6 +63,17 @@ static const struct toml *section_at(const struct edit *e, size_t i)
     return e->doc->sections.at[i];
 }
 
+/* The start of the file has no header of its own: an empty root section ends where it begins. */
+static bool is_empty_root(const struct edit *e, const struct toml *table)
+{
+    return table == e->doc->root && table->last.to == e->begin;
+}
+
+static size_t body_end(const struct edit *e, const struct toml *table)
+{
+    return is_empty_root(e, table) ? e->begin : line_end(e, table->last.to);
+}
+
 /* Where a section begins: its header with the comment lines directly above it, which describe it.
  */
 static size_t section_start(const struct edit *e, size_t i)
@@ -71,7 +82,7 @@ static size_t section_start(const struct edit *e, size_t i)
         return e->begin;
     if (i >= e->doc->sections.count)
         return e->text.len;
-    size_t floor = line_end(e, section_at(e, i - 1)->last.to);
+    size_t floor = body_end(e, section_at(e, i - 1));
     size_t start = line_start(e, section_at(e, i)->entry.from);
     while (start > floor) {
         size_t above = line_start(e, start - 1);
@@ -272,9 +283,9 @@ static bool add_key(struct edit *e, const struct toml *table)
         return insert_section_behind(e, table);
     if (table->origin == TOML_BY_PATH)
         return insert_section_above(e, table);
-    if (table == e->doc->root && table->last.to == table->entry.to)
+    if (is_empty_root(e, table))
         return insert_first_line(e);
-    return insert_line(e, line_end(e, table->last.to), table->depth, table->last.from);
+    return insert_line(e, body_end(e, table), table->depth, table->last.from);
 }
 
 /* ---- replacing ---- */
