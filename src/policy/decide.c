@@ -51,7 +51,7 @@ static bool check_sgx(const struct policy *p, const struct verdict *v,
         snprintf(refusal->got, sizeof(refusal->got), "SGX");
         return error_set(err, refusal->code, "teeType", "the quote is of an SGX enclave, not a TD");
     }
-    if (v->sgx_attributes[0] & SGX_ATTRIBUTE_DEBUG)
+    if ((v->sgx_attributes[0] & SGX_ATTRIBUTE_DEBUG) && !p->debug_allowed)
         return refuse_hex(refusal, "platform/debug", v->sgx_attributes, sizeof(v->sgx_attributes),
                           "attributes", "the enclave is in debug mode", err);
     return true;
@@ -63,7 +63,7 @@ static bool check_td_attributes(const struct policy *p, const struct verdict *v,
     uint64_t bits = load_u64le(v->tdattributes);
     const uint8_t *raw = v->tdattributes;
     size_t len = sizeof(v->tdattributes);
-    if (bits & TDATTR_TUD_MASK)
+    if ((bits & TDATTR_TUD_MASK) && !(p->debug_only && p->debug_allowed))
         return refuse_hex(refusal, "platform/debug", raw, len, "tdattributes",
                           bits & 1 ? "the TD is in debug mode"
                                    : "a debugging or profiling (TUD) bit is set",

@@ -55,6 +55,9 @@ struct policy {
     bool debug_only;     /* TD attributes: refuse debug (TUD) bits only, accept SGX; else the
                             daemons' full rule (facts C.2) */
 
+    bool debug_allowed; /* the command line's --allow-debug: debug bits pass, with debug_only alone
+                         */
+
     /* Floors and pins; empty says nothing. */
     uint32_t evaluation_number_min;
     struct measurement_list mrseam;
