@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "node/dir_lock.h"
-#include "node/notify.h"
+#include "base/notify.h"
 
 static char workdir[64];
 

@@ -1,7 +1,7 @@
-/* Tells a service manager how far the node is: the sd_notify protocol, one datagram to
+/* Tells a service manager how far a daemon is: the sd_notify protocol, one datagram to
  * $NOTIFY_SOCKET. Spec: operator contract 3. */
-#ifndef NODE_NOTIFY_H
-#define NODE_NOTIFY_H
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
 
 #include "base/error.h"
 

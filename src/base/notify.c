@@ -1,5 +1,5 @@
 /* sd_notify by hand: one datagram, no library. Spec: operator contract 3. */
-#include "node/notify.h"
+#include "base/notify.h"
 
 #include <errno.h>
 #include <string.h>
