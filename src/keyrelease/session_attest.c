@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/codec.h"
 #include "keyrelease/peer.h"
 #include "keyrelease/session.h"
+#include "quote/eventlog.h"
 
 static const struct session_stage attest_stage = {
     .stage = KEYRELEASE_ATTEST,
@@ -41,6 +43,35 @@ bool session_judge_policy(struct session *s, const struct policy *policy,
     return attest_failed(s, "KMS_PROFILE_POLICY_REJECTED");
 }
 
+/* The compose hash counts when the log that tells it leads to the RTMR3 of the verified quote (J.1,
+ * H.4). */
+static bool judge_event_log(struct session *s, struct slice event_log,
+                            const struct verdict *verdict)
+{
+    const struct policy *policy = s->options->kms_policy;
+    struct eventlog log;
+    if (policy->compose_hash_count == 0)
+        return true;
+    bool ok = eventlog_read(event_log, &log, NULL, NULL, s->err);
+    if (ok && !bytes_equal_ct(log.rtmr[3], verdict->rtmr[3], EVENT_DIGEST_LEN))
+        ok = error_set(s->err, "eventlog/mismatch", "eventLog",
+                       "the event log does not lead to the RTMR3 of the quote");
+    if (ok && !log.has_compose_hash)
+        ok = error_set(s->err, "eventlog/mismatch", "eventLog", "no compose-hash was measured");
+    for (size_t i = 0; ok && i < policy->compose_hash_count; i++)
+        if (memcmp(policy->compose_hashes[i], log.compose_hash, COMPOSE_HASH_LEN) == 0)
+            return true;
+    if (!ok) {
+        error_prefix(s->err, "KMS event log is not usable");
+        return attest_failed(s, "KMS_ATTEST_VERIFICATION_FAILED");
+    }
+    char hex[2 * COMPOSE_HASH_LEN + 1];
+    hex_encode(slice_of(log.compose_hash, COMPOSE_HASH_LEN), hex);
+    error_set(s->err, "measurement/compose-hash", "eventLog",
+              "KMS compose hash '%s' is not in allowlist", hex);
+    return attest_failed(s, "KMS_PROFILE_POLICY_REJECTED");
+}
+
 static bool judge_quote(struct session *s, const struct attest_reply *reply,
                         const uint8_t report_data[KEYRELEASE_REPORT_DATA_LEN],
                         struct verdict *verdict)
@@ -60,7 +91,8 @@ static bool judge_quote(struct session *s, const struct attest_reply *reply,
             s, KEYRELEASE_ATTEST,
             mismatch ? "KMS_ATTEST_REPORT_DATA_MISMATCH" : "KMS_ATTEST_VERIFICATION_FAILED", later);
     }
-    return session_judge_policy(s, policy, verdict);
+    return session_judge_policy(s, policy, verdict) &&
+           judge_event_log(s, reply->event_log, verdict);
 }
 
 static void expected_report_data(const struct session *s, const struct attest_reply *reply,
@@ -127,8 +159,6 @@ static bool may_ask(struct session *s)
     if (o->kms_policy == NULL && !o->insecure_skip_kms_verification)
         why = "no policy says which KMS to trust: enable tee.kms.phala.attestation with its lists, "
               "or set tee.kms.phala.insecure_skip_kms_verification = true";
-    else if (o->kms_policy != NULL && o->kms_policy->compose_hash_count > 0)
-        why = "allowed_compose_hashes needs the event log, which is not replayed yet";
     if (why == NULL)
         return true;
     error_set(s->err, "keyrelease/unverified", "tee.kms.phala", "%s", why);
