@@ -348,11 +348,11 @@ static bool fail_connect(const struct http_client *c, const struct transfer *t, 
 
 static bool fail_timeout(const struct http_client *c, const struct transfer *t, struct error *err)
 {
-    curl_off_t connected_us = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
+    long sent = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
     return error_set(err, "http/timeout", NULL,
-                     connected_us > 0 ? "%s did not answer in full within %u ms"
-                                      : "%s did not accept a connection within %u ms",
+                     sent > 0 ? "%s did not answer in full within %u ms"
+                              : "%s did not accept a connection within %u ms",
                      t->peer, t->request->timeout_ms);
 }
 
@@ -367,6 +367,9 @@ static bool fail_broken(const struct http_client *c, const struct transfer *t, s
 {
     if (is_tls_alert(c))
         return error_set(err, "http/tls", NULL, "%s refuses our side of TLS: %s", t->peer,
+                         c->curl_text);
+    if (t->response->headers.len > 0)
+        return error_set(err, "http/protocol", NULL, "the answer of %s breaks off: %s", t->peer,
                          c->curl_text);
     return error_set(err, "http/connect", NULL, "%s closed the connection without an answer",
                      t->peer);
@@ -450,8 +453,9 @@ bool http_client_call(struct http_client *client, const struct http_request *req
         return false;
     CURLcode rc = run(client, &t);
     if (rc != CURLE_OK || t.canceled) {
+        fail(client, &t, rc, err);
         http_response_free(response);
-        return fail(client, &t, rc, err);
+        return false;
     }
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &response->status);
     return true;
