@@ -78,35 +78,57 @@ static struct connection_entry *entry_of(gnutls_session_t session)
     return info != NULL ? info->socket_context : NULL;
 }
 
-/* Runs within the handshake; anything but 0 ends it. */
+static gnutls_alert_description_t alert_for(unsigned status)
+{
+    if ((status & GNUTLS_CERT_EXPIRED) != 0)
+        return GNUTLS_A_CERTIFICATE_EXPIRED;
+    if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0)
+        return GNUTLS_A_UNKNOWN_CA;
+    return GNUTLS_A_BAD_CERTIFICATE;
+}
+
+/* Runs within the handshake when the client shows a certificate; anything but 0 ends it. GnuTLS
+ * would end it without a word, so the reason is sent from here. */
 static int verify_client(gnutls_session_t session)
 {
     static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
     gnutls_typed_vdata_st want = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
                                   .data = (unsigned char *)(uintptr_t)purpose};
-    unsigned status = GNUTLS_CERT_INVALID;
+    unsigned status = 0;
+    int rc = gnutls_certificate_verify_peers(session, &want, 1, &status);
     struct connection_entry *e = entry_of(session);
-    if (e == NULL || gnutls_certificate_verify_peers(session, &want, 1, &status) < 0 || status != 0)
+    if (e == NULL || rc < 0 || status != 0) {
+        gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_for(status));
         return GNUTLS_E_CERTIFICATE_ERROR;
+    }
     atomic_store(&e->peer_verified, true);
     return 0;
 }
 
-void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connection)
+static gnutls_session_t session_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (info == NULL)
-        return;
-    gnutls_session_t session = info->tls_session;
+    return info != NULL ? info->tls_session : NULL;
+}
+
+void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connection)
+{
+    gnutls_session_t session = session_of(connection);
     gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
     if (t->wants_client) {
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
         gnutls_session_set_verify_function(session, verify_client);
     }
 }
 
-bool tls_connection_ok(const struct connection_entry *e)
+bool tls_admit(const struct connection_entry *e, struct MHD_Connection *connection)
 {
-    return e->tls == NULL || !e->tls->wants_client || atomic_load(&e->peer_verified);
+    if (e->tls == NULL || !e->tls->wants_client || atomic_load(&e->peer_verified))
+        return true;
+    gnutls_session_t session = session_of(connection);
+    bool v13 = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
+    gnutls_alert_send(session, GNUTLS_AL_FATAL,
+                      v13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
+    return false;
 }
