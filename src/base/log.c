@@ -32,7 +32,8 @@ static void write_line(char *line, size_t len)
     (void)ignored;
 }
 
-static void log_at(enum log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_at(enum log_level level, const char *format,
+                                                         va_list args)
 {
     static const char *const names[] = {"error", "warn ", "info ", "debug"};
     if (level > log_get_level())

