@@ -13,6 +13,10 @@ enum {
     NODE_PATH_PREFIX_MAX = 200,              /* NODE_PATH_PREFIX */
     NODE_LISTEN_MAX = 16,                    /* server.listen addresses */
     NODE_LISTEN_TEXT_MAX = 300,              /* "host:port" */
+    NODE_ADDRESSES_MAX = 256,                /* entries of any other list of multiaddrs */
+    NODE_ADDRESS_TEXT_MAX = 1024,            /* characters of a multiaddr */
+    NODE_ADDRESS_PORTS_MAX = 4,              /* ports in one multiaddr */
+    NODE_HOST_MAX = 256,                     /* host of a multiaddr, with its NUL */
     NODE_HTTP_THREADS = 4,                   /* poll threads; uploads block on disk in them */
     NODE_DRAIN_MS = 8000,                    /* running requests at shutdown */
     NODE_WATCH_INTERVAL_MS = 5000,           /* data directory check (A.4) */

@@ -50,8 +50,8 @@ const struct toml *toml_find(const struct toml *table, const char *dotted);
 unsigned toml_line(const struct toml *node);
 unsigned toml_column(const struct toml *node);
 
-/* Values; false when the node is NULL or of another kind. Strings are UTF-8 and may hold NUL only
- * as \u0000. */
+/* Values; false when the node is NULL or of another kind. Strings are UTF-8, live as long as the
+ * document, and a NUL that len does not count follows them (a \u0000 may stand inside). */
 bool toml_string(const struct toml *node, struct slice *out) MUST_USE;
 bool toml_integer(const struct toml *node, int64_t *out) MUST_USE;
 bool toml_float(const struct toml *node, double *out) MUST_USE; /* integers are not floats */

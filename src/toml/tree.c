@@ -50,7 +50,7 @@ void toml_free(struct toml_document **doc)
 
 bool toml_copy(struct toml_document *doc, struct slice bytes, struct slice *out)
 {
-    uint8_t *at = toml_alloc(doc, bytes.len);
+    uint8_t *at = toml_alloc(doc, bytes.len + 1); /* zeroed: a NUL ends the copy */
     if (at == NULL)
         return false;
     if (bytes.len > 0)
