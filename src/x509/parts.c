@@ -59,11 +59,12 @@ bool x509_read_algorithm(struct reader *r, const struct x509_codes *codes, const
            error_set(err, codes->algorithm, field, "the algorithm is not ecdsa-with-SHA256");
 }
 
+/* Well formed and without U+0000, which shortens a name for whoever prints it. */
 static bool is_utf8(struct slice text)
 {
     size_t step = 1;
     for (; text.len > 0 && step > 0; text = slice_cut(text, step, text.len))
-        step = utf8_decode(text.data, text.len, NULL);
+        step = text.data[0] != 0 ? utf8_decode(text.data, text.len, NULL) : 0;
     return step > 0;
 }
 
@@ -200,10 +201,11 @@ struct slice x509_read_authority_key_id(struct reader *value)
     struct slice key_id = slice_of(NULL, 0);
     if (der_next_is(&parts, DER_CONTEXT(0)))
         key_id = der_value(&parts, DER_CONTEXT(0));
-    while (!parts.failed && parts.rest.len > 0) {
-        unsigned tag;
-        (void)der_any(&parts, &tag);
-    }
-    value->failed = value->failed || parts.failed;
+    if (der_next_is(&parts, DER_CONTEXT_CONS(1)))
+        (void)der_value(&parts, DER_CONTEXT_CONS(1));
+    if (der_next_is(&parts, DER_CONTEXT(2)))
+        (void)der_value(&parts, DER_CONTEXT(2));
+    if (!reader_at_end(&parts))
+        value->failed = true;
     return key_id;
 }

@@ -135,17 +135,22 @@ bool x509_percent_decode(struct slice text, struct buf *out, struct error *err)
 
 static bool append_crl_pem(struct slice text, struct buf *out, struct error *err)
 {
-    size_t start = out->len;
-    size_t max = text.len / 4 * 3; /* never more than the text can stand for */
+    size_t start = out->len, room = out->max - out->len;
+    size_t most = text.len / 4 * 3; /* that the text can stand for */
+    size_t max = most < room ? most : room;
     size_t len = 0;
     uint8_t *at = buf_extend(out, max);
     if (at == NULL)
-        return error_set(err, "crl/size", NULL, "%zu bytes of PEM text are too long", text.len);
+        return error_set(err, "memory", NULL, "out of memory");
     enum pem_result result =
         read_block(&text, "-----BEGIN X509 CRL-----", "-----END X509 CRL-----", at, max, &len);
-    out->len = result == PEM_OK && text.len == 0 ? start + len : start;
-    return out->len > start ||
-           error_set(err, "crl/format", NULL, "the PEM of the CRL is malformed");
+    out->len = start;
+    if (result == PEM_TOO_LONG)
+        return error_set(err, "crl/size", NULL, "the CRL has more than %zu bytes", room);
+    if (result == PEM_MALFORMED || text.len > 0)
+        return error_set(err, "crl/format", NULL, "the PEM of the CRL is malformed");
+    out->len += len;
+    return true;
 }
 
 bool x509_crl_decode(struct slice bytes, struct buf *out, struct error *err)

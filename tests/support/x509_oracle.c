@@ -100,34 +100,59 @@ static bool same_octets(struct slice ours, const ASN1_OCTET_STRING *theirs)
     return theirs == NULL ? ours.len == 0 : same_string(ours, theirs);
 }
 
+/* Each extension is decoded by itself: OpenSSL's cached flags go blank when any other extension
+ * displeases it. */
+static bool same_basic_constraints(const struct x509_cert *ours, X509 *theirs)
+{
+    BASIC_CONSTRAINTS *bc = X509_get_ext_d2i(theirs, NID_basic_constraints, NULL, NULL);
+    bool same = (bc != NULL) == ours->has_basic_constraints;
+    if (same && bc != NULL)
+        same = (bc->ca != 0) == ours->is_ca &&
+               ASN1_INTEGER_get(bc->pathlen) == (bc->pathlen != NULL ? ours->path_len : 0) &&
+               (bc->pathlen != NULL) == (ours->path_len >= 0);
+    BASIC_CONSTRAINTS_free(bc);
+    return same;
+}
+
+static bool same_key_usage(const struct x509_cert *ours, X509 *theirs)
+{
+    ASN1_BIT_STRING *bits = X509_get_ext_d2i(theirs, NID_key_usage, NULL, NULL);
+    bool same = (bits != NULL) == ours->has_key_usage;
+    for (int i = 0; same && bits != NULL && i < 16; i++)
+        same = ASN1_BIT_STRING_get_bit(bits, i) == (ours->key_usage >> i & 1);
+    ASN1_BIT_STRING_free(bits);
+    return same;
+}
+
+static bool same_key_ids(const struct x509_cert *ours, X509 *theirs)
+{
+    AUTHORITY_KEYID *authority = X509_get_ext_d2i(theirs, NID_authority_key_identifier, NULL, NULL);
+    ASN1_OCTET_STRING *subject = X509_get_ext_d2i(theirs, NID_subject_key_identifier, NULL, NULL);
+    /* GeneralNames inside the authority's are not looked into here, so they may be malformed. */
+    bool same =
+        (authority == NULL ||
+         (ours->has_authority_key_id && same_octets(ours->authority_key_id, authority->keyid))) &&
+        (subject != NULL) == ours->has_subject_key_id && same_octets(ours->subject_key_id, subject);
+    AUTHORITY_KEYID_free(authority);
+    ASN1_OCTET_STRING_free(subject);
+    return same;
+}
+
+static bool present(X509 *cert, int nid)
+{
+    return X509_get_ext_by_NID(cert, nid, -1) >= 0;
+}
+
 static const char *extensions_differ(const struct x509_cert *ours, X509 *theirs)
 {
-    uint32_t flags = X509_get_extension_flags(theirs);
-    /* EXFLAG_INVALID also says what our reader does not judge, an unsuitable key identifier. */
-    if (((flags & EXFLAG_BCONS) != 0) != ours->has_basic_constraints ||
-        ((flags & EXFLAG_CA) != 0) != ours->is_ca ||
-        (long)ours->path_len != X509_get_pathlen(theirs))
+    if (!same_basic_constraints(ours, theirs))
         return "basicConstraints";
-    if (((flags & EXFLAG_KUSAGE) != 0) != ours->has_key_usage)
+    if (!same_key_usage(ours, theirs))
         return "keyUsage";
-    static const uint32_t usages[][2] = {{X509_USE_DIGITAL_SIGNATURE, KU_DIGITAL_SIGNATURE},
-                                         {X509_USE_NON_REPUDIATION, KU_NON_REPUDIATION},
-                                         {X509_USE_KEY_CERT_SIGN, KU_KEY_CERT_SIGN},
-                                         {X509_USE_CRL_SIGN, KU_CRL_SIGN}};
-    for (size_t i = 0; ours->has_key_usage && i < sizeof usages / sizeof usages[0]; i++)
-        if (((ours->key_usage & usages[i][0]) != 0) !=
-            ((X509_get_key_usage(theirs) & usages[i][1]) != 0))
-            return "keyUsage bits";
-    if ((X509_get_ext_by_NID(theirs, NID_authority_key_identifier, -1) >= 0) !=
-            ours->has_authority_key_id ||
-        !same_octets(ours->authority_key_id, X509_get0_authority_key_id(theirs)))
-        return "authorityKeyIdentifier";
-    if ((X509_get_ext_by_NID(theirs, NID_subject_key_identifier, -1) >= 0) !=
-            ours->has_subject_key_id ||
-        !same_octets(ours->subject_key_id, X509_get0_subject_key_id(theirs)))
-        return "subjectKeyIdentifier";
-    if ((X509_get_ext_by_NID(theirs, NID_crl_distribution_points, -1) >= 0) !=
-        ours->has_crl_distribution_points)
+    if (present(theirs, NID_authority_key_identifier) != ours->has_authority_key_id ||
+        !same_key_ids(ours, theirs))
+        return "key identifiers";
+    if (present(theirs, NID_crl_distribution_points) != ours->has_crl_distribution_points)
         return "cRLDistributionPoints";
     return NULL;
 }
@@ -221,7 +246,9 @@ static const char *crl_fields_differ(const struct x509_crl *ours, X509_CRL *thei
         return "number";
     AUTHORITY_KEYID *key_id =
         X509_CRL_get_ext_d2i(theirs, NID_authority_key_identifier, NULL, NULL);
-    same = key_id != NULL && same_octets(ours->authority_key_id, key_id->keyid);
+    /* GeneralNames inside it are not looked into here, so they may be malformed. */
+    same = X509_CRL_get_ext_by_NID(theirs, NID_authority_key_identifier, -1) >= 0 &&
+           (key_id == NULL || same_octets(ours->authority_key_id, key_id->keyid));
     AUTHORITY_KEYID_free(key_id);
     if (!same)
         return "authorityKeyIdentifier";
