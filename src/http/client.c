@@ -356,21 +356,27 @@ static bool fail_timeout(const struct http_client *c, const struct transfer *t, 
                      t->peer, t->request->timeout_ms);
 }
 
-/* A server that refuses our certificate says so in an alert after the handshake, when libcurl sees
- * only a failed read. */
-static bool is_tls_alert(const struct http_client *c)
+/* A server that refuses our certificate says so after the handshake, when we are already sending:
+ * libcurl sees its alert, or only that the connection is gone. */
+static bool refused_after_handshake(const struct http_client *c, const struct transfer *t,
+                                    CURLcode rc)
 {
-    return strstr(c->curl_text, "alert") != NULL;
+    long fresh = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &fresh);
+    bool tls = strcmp(t->url.scheme, "https") == 0;
+    return tls && (strstr(c->curl_text, "alert") != NULL || (rc == CURLE_SEND_ERROR && fresh > 0));
 }
 
-static bool fail_broken(const struct http_client *c, const struct transfer *t, struct error *err)
+static bool fail_broken(const struct http_client *c, const struct transfer *t, CURLcode rc,
+                        struct error *err)
 {
-    if (is_tls_alert(c))
-        return error_set(err, "http/tls", NULL, "%s refuses our side of TLS: %s", t->peer,
-                         c->curl_text);
     if (t->response->headers.len > 0)
         return error_set(err, "http/protocol", NULL, "the answer of %s breaks off: %s", t->peer,
                          c->curl_text);
+    if (refused_after_handshake(c, t, rc))
+        return error_set(err, "http/tls", NULL,
+                         "%s refuses our side of TLS, or went away after the handshake: %s",
+                         t->peer, c->curl_text);
     return error_set(err, "http/connect", NULL, "%s closed the connection without an answer",
                      t->peer);
 }
@@ -406,7 +412,7 @@ static bool fail(const struct http_client *c, const struct transfer *t, CURLcode
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-        return fail_broken(c, t, err);
+        return fail_broken(c, t, rc, err);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
