@@ -152,10 +152,10 @@ static void note_facts(const struct quote *q, const struct pck_chain *chain, str
     const struct x509_cert *ca = &chain->cert[1];
     for (size_t i = 0; i < ATTESTER_CHAIN_LEN; i++)
         note_certificate(&chain->cert[i], i, f);
-    f->ca = chain->ca_role == CERT_PCK_PLATFORM_CA ? PCK_CA_PLATFORM : PCK_CA_PROCESSOR;
-    f->ca_subject = keep_subject(ca, a->subjects[0]);
-    f->root_subject = keep_subject(&chain->cert[2], a->subjects[1]);
-    memcpy(f->ca_point, ca->public_key, sizeof f->ca_point);
+    f->issuer.ca = chain->ca_role == CERT_PCK_PLATFORM_CA ? PCK_CA_PLATFORM : PCK_CA_PROCESSOR;
+    f->issuer.subject = keep_subject(ca, a->subjects[0]);
+    f->issuer.root_subject = keep_subject(&chain->cert[2], a->subjects[1]);
+    memcpy(f->issuer.point, ca->public_key, sizeof f->issuer.point);
     memcpy(f->ppid, chain->sgx.ppid, sizeof f->ppid);
     memcpy(f->components, chain->sgx.component, sizeof f->components);
     f->pcesvn = chain->sgx.pcesvn;

@@ -11,10 +11,18 @@
 #include "dcap/validity.h"
 #include "quote/quote.h"
 
+enum { ATTESTER_CHAIN_LEN = 3, ATTESTER_SUBJECT_MAX = 256 };
+
 enum pck_ca { PCK_CA_PLATFORM, PCK_CA_PROCESSOR };
 const char *pck_ca_name(enum pck_ca ca); /* "platform", "processor" */
 
-enum { ATTESTER_CHAIN_LEN = 3, ATTESTER_SUBJECT_MAX = 256 };
+/* Who issues PCK certificates and their CRL, and the root above: verified. */
+struct pck_issuer {
+    enum pck_ca ca;
+    uint8_t point[P256_POINT_LEN];
+    struct slice subject; /* DER of its name */
+    struct slice root_subject;
+};
 
 struct cert_serial {
     size_t len;
@@ -27,10 +35,7 @@ struct attester;
 
 /* What the verified chain and report say. Arrays and slices live as long as the attester. */
 struct attester_facts {
-    enum pck_ca ca;
-    struct slice ca_subject;   /* DER of its name */
-    struct slice root_subject; /* and of the root's */
-    uint8_t ca_point[P256_POINT_LEN];
+    struct pck_issuer issuer;
     struct cert_serial serial[ATTESTER_CHAIN_LEN]; /* PCK, its CA, root */
     struct validity validity[ATTESTER_CHAIN_LEN];
     uint8_t ppid[16];

@@ -52,6 +52,19 @@ const char *collateral_part_name(enum collateral_part part)
     return parts[part].name;
 }
 
+bool collateral_copy(unsigned wanted, const struct collateral *from, struct collateral *into,
+                     struct error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; i < COLLATERAL_PARTS; i++) {
+        if ((wanted >> i & 1) == 0)
+            continue;
+        buf_reset(&into->part[i]);
+        ok = buf_append(&into->part[i], buf_slice(&from->part[i])) && ok;
+    }
+    return ok ? true : error_set(err, "memory/exhausted", NULL, "out of memory");
+}
+
 static bool too_large(enum collateral_part part, struct error *err)
 {
     return error_set(err, "collateral/too-large", parts[part].name, "%s exceeds %zu bytes",
@@ -184,26 +197,40 @@ static void write_string(struct buf *out, struct slice text)
     buf_append_byte(out, '"');
 }
 
-bool collateral_write(const struct collateral *c, struct buf *out, struct error *err)
+static void write_part(const struct collateral *c, enum collateral_part part, struct buf *out)
+{
+    struct slice bytes = buf_slice(&c->part[part]);
+    buf_printf(out, "\"%s\": ", parts[part].name);
+    if (parts[part].form == FORM_PEM || parts[part].form == FORM_DOCUMENT) {
+        write_string(out, bytes);
+        return;
+    }
+    buf_append_byte(out, '"');
+    hex_append(out, bytes);
+    buf_append_byte(out, '"');
+}
+
+bool collateral_write_parts(const struct collateral *c, unsigned wanted, struct buf *out,
+                            struct error *err)
 {
     const char *before = "{\n ";
     for (size_t i = 0; i < COLLATERAL_PARTS; i++) {
-        struct slice bytes = buf_slice(&c->part[i]);
-        if (i == COLLATERAL_PCK_CHAIN && bytes.len == 0)
+        if ((wanted >> i & 1) == 0)
             continue;
-        buf_printf(out, "%s\"%s\": ", before, parts[i].name);
+        buf_append_str(out, before);
+        write_part(c, (enum collateral_part)i, out);
         before = ",\n ";
-        if (parts[i].form == FORM_PEM || parts[i].form == FORM_DOCUMENT) {
-            write_string(out, bytes);
-            continue;
-        }
-        buf_append_byte(out, '"');
-        if (!hex_append(out, bytes))
-            break;
-        buf_append_byte(out, '"');
     }
     buf_append_str(out, "\n}\n");
     return !out->failed ? true
                         : error_set(err, "collateral/too-large", NULL,
                                     "the collateral exceeds %zu bytes", out->max);
+}
+
+bool collateral_write(const struct collateral *c, struct buf *out, struct error *err)
+{
+    unsigned all = COLLATERAL_ALL_PARTS;
+    if (c->part[COLLATERAL_PCK_CHAIN].len == 0)
+        all &= ~(1u << COLLATERAL_PCK_CHAIN);
+    return collateral_write_parts(c, all, out, err);
 }

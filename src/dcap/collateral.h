@@ -34,6 +34,11 @@ struct slice collateral_part(const struct collateral *c, enum collateral_part pa
 /* The member of the JSON object that holds the part. */
 const char *collateral_part_name(enum collateral_part part);
 
+/* Replaces the parts named (bit 1 << part) in *into by those of *from. */
+enum { COLLATERAL_ALL_PARTS = (1 << COLLATERAL_PARTS) - 1 };
+bool collateral_copy(unsigned parts, const struct collateral *from, struct collateral *into,
+                     struct error *err) MUST_USE;
+
 /* Replaces one part. `text` is in the form of the JSON object (CRLs may also be DER or PEM,
  * signatures are 128 hexadecimal digits). Codes collateral/format, collateral/too-large, crl/...;
  * the part is empty after a failure. */
@@ -48,7 +53,10 @@ bool collateral_set_reply(struct collateral *c, enum collateral_part part, struc
 /* The JSON object. Members may be missing (what needs them fails then); unknown ones are ignored.
  * *out is initialised and empty after a failure. */
 bool collateral_read(struct slice json, struct collateral *out, struct error *err) MUST_USE;
-/* Appends the JSON object, one line per member. */
+/* Appends the JSON object, one line per member; `parts` says which (bit 1 << part). */
+bool collateral_write_parts(const struct collateral *c, unsigned parts, struct buf *out,
+                            struct error *err) MUST_USE;
+/* The nine members, and the PCK chain when there is one. */
 bool collateral_write(const struct collateral *c, struct buf *out, struct error *err) MUST_USE;
 
 #endif

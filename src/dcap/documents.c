@@ -1,26 +1,28 @@
 /* Signing chains, signatures over exact bytes, CRLs. */
 #include "dcap/documents.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "dcap/cert_role.h"
 #include "x509/pem.h"
 
 /* One kind of signed JSON document: where its parts are and what they are called. */
-struct document_kind {
+struct signed_kind {
     enum collateral_part chain, body, signature;
     const char *signature_code;
     const char *fields[SIGNER_CHAIN_LEN]; /* of the chain */
 };
 
-static const struct document_kind tcb_info_kind = {
+static const struct signed_kind tcb_info_kind = {
     COLLATERAL_TCB_INFO_ISSUER_CHAIN,
     COLLATERAL_TCB_INFO,
     COLLATERAL_TCB_INFO_SIGNATURE,
     "signature/tcb-info",
     {"tcbInfoIssuerChain.signing", "tcbInfoIssuerChain.root"}};
 
-static const struct document_kind qe_identity_kind = {
+static const struct signed_kind qe_identity_kind = {
     COLLATERAL_QE_IDENTITY_ISSUER_CHAIN,
     COLLATERAL_QE_IDENTITY,
     COLLATERAL_QE_IDENTITY_SIGNATURE,
@@ -53,7 +55,7 @@ static void note_signer(const struct x509_cert *cert, const char *field, size_t 
 }
 
 static bool open_signer(struct slice pem, const struct dcap_root *root,
-                        const struct document_kind *kind, struct document_signer *out,
+                        const struct signed_kind *kind, struct document_signer *out,
                         struct error *err)
 {
     struct x509_chain chain;
@@ -79,7 +81,7 @@ static bool open_signer(struct slice pem, const struct dcap_root *root,
     return true;
 }
 
-static bool verify_body(const struct collateral *c, const struct document_kind *kind,
+static bool verify_body(const struct collateral *c, const struct signed_kind *kind,
                         const struct document_signer *signer, struct error *err)
 {
     struct slice signature = collateral_part(c, kind->signature);
@@ -89,7 +91,7 @@ static bool verify_body(const struct collateral *c, const struct document_kind *
     return true;
 }
 
-static bool all_present(const struct collateral *c, const struct document_kind *kind,
+static bool all_present(const struct collateral *c, const struct signed_kind *kind,
                         struct error *err)
 {
     return present(c, kind->chain, err) && present(c, kind->body, err) &&
@@ -99,7 +101,7 @@ static bool all_present(const struct collateral *c, const struct document_kind *
 bool document_tcb_info(const struct collateral *documents, const struct dcap_root *root,
                        struct tcb_info *out, struct document_signer *signer, struct error *err)
 {
-    const struct document_kind *kind = &tcb_info_kind;
+    const struct signed_kind *kind = &tcb_info_kind;
     return all_present(documents, kind, err) &&
            open_signer(collateral_part(documents, kind->chain), root, kind, signer, err) &&
            verify_body(documents, kind, signer, err) &&
@@ -123,7 +125,7 @@ bool document_qe_identity(const struct collateral *documents, const struct dcap_
                           const struct document_signer *tcb_info_signer, struct qe_identity *out,
                           struct document_signer *signer, struct error *err)
 {
-    const struct document_kind *kind = &qe_identity_kind;
+    const struct signed_kind *kind = &qe_identity_kind;
     return all_present(documents, kind, err) &&
            (same_signer(documents, tcb_info_signer, signer) ||
             open_signer(collateral_part(documents, kind->chain), root, kind, signer, err)) &&
@@ -147,20 +149,18 @@ static bool verify_crl(const struct collateral *c, enum collateral_part part, st
     return true;
 }
 
-bool document_root_crl(const struct collateral *documents, const struct attester *attester,
+bool document_root_crl(const struct collateral *documents, const struct pck_issuer *issuer,
                        const struct dcap_root *root, struct x509_crl *out, struct error *err)
 {
-    return verify_crl(documents, COLLATERAL_ROOT_CRL, attester_facts(attester)->root_subject,
-                      root->key, out, err);
+    return verify_crl(documents, COLLATERAL_ROOT_CRL, issuer->root_subject, root->key, out, err);
 }
 
-bool document_pck_crl(const struct collateral *documents, const struct attester *attester,
+bool document_pck_crl(const struct collateral *documents, const struct pck_issuer *issuer,
                       struct x509_crl *out, struct error *err)
 {
     P256_KEY_AUTO struct p256_key *key = NULL;
-    const struct attester_facts *facts = attester_facts(attester);
-    return p256_key_open(facts->ca_point, &key, err) &&
-           verify_crl(documents, COLLATERAL_PCK_CRL, facts->ca_subject, key, out, err);
+    return p256_key_open(issuer->point, &key, err) &&
+           verify_crl(documents, COLLATERAL_PCK_CRL, issuer->subject, key, out, err);
 }
 
 struct validity document_span_tcb_info(const struct tcb_info *info)
@@ -176,4 +176,113 @@ struct validity document_span_qe_identity(const struct qe_identity *identity)
 struct validity document_span_crl(const struct x509_crl *crl, enum collateral_part part)
 {
     return (struct validity){collateral_part_name(part), crl->this_update_s, crl->next_update_s};
+}
+
+bool document_key_equal(const struct document_key *a, const struct document_key *b)
+{
+    char name_a[DOCUMENT_NAME_MAX], name_b[DOCUMENT_NAME_MAX];
+    document_key_name(a, name_a);
+    document_key_name(b, name_b);
+    return strcmp(name_a, name_b) == 0;
+}
+
+void document_key_name(const struct document_key *key, char out[DOCUMENT_NAME_MAX])
+{
+    const char *tee = key->tee == TEE_TDX ? "tdx" : "sgx";
+    char fmspc[2 * sizeof key->fmspc + 1];
+    hex_encode(slice_of(key->fmspc, sizeof key->fmspc), fmspc);
+    switch (key->kind) {
+    case DOCUMENT_TCB_INFO:
+        snprintf(out, DOCUMENT_NAME_MAX, "tcb-info-%s-%s-%s", tee, fmspc,
+                 key->early ? "early" : "standard");
+        break;
+    case DOCUMENT_QE_IDENTITY:
+        snprintf(out, DOCUMENT_NAME_MAX, "qe-identity-%s", tee);
+        break;
+    case DOCUMENT_PCK_CRL:
+        snprintf(out, DOCUMENT_NAME_MAX, "pck-crl-%s", pck_ca_name(key->ca));
+        break;
+    default:
+        snprintf(out, DOCUMENT_NAME_MAX, "root-crl");
+    }
+}
+
+unsigned document_parts(enum document_kind kind)
+{
+    static const unsigned parts[DOCUMENT_KINDS] = {
+        [DOCUMENT_TCB_INFO] = 1u << COLLATERAL_TCB_INFO_ISSUER_CHAIN | 1u << COLLATERAL_TCB_INFO |
+                              1u << COLLATERAL_TCB_INFO_SIGNATURE,
+        [DOCUMENT_QE_IDENTITY] = 1u << COLLATERAL_QE_IDENTITY_ISSUER_CHAIN |
+                                 1u << COLLATERAL_QE_IDENTITY |
+                                 1u << COLLATERAL_QE_IDENTITY_SIGNATURE,
+        [DOCUMENT_PCK_CRL] = 1u << COLLATERAL_PCK_CRL | 1u << COLLATERAL_PCK_CRL_ISSUER_CHAIN,
+        [DOCUMENT_ROOT_CRL] = 1u << COLLATERAL_ROOT_CRL,
+    };
+    return parts[kind];
+}
+
+static void mark_document(struct document_mark *mark, uint32_t evaluation_number,
+                          struct validity span, const struct document_signer *signer)
+{
+    *mark = (struct document_mark){.evaluation_number = evaluation_number,
+                                   .issued_s = span.from_s,
+                                   .span_count = signer != NULL ? 3 : 1,
+                                   .spans = {span}};
+    if (signer != NULL)
+        memcpy(&mark->spans[1], signer->validity, sizeof signer->validity);
+}
+
+static bool inspect_tcb_info(const struct document_key *key, const struct collateral *documents,
+                             const struct dcap_root *root, struct document_mark *out,
+                             struct error *err)
+{
+    struct tcb_info info;
+    struct document_signer signer;
+    if (!document_tcb_info(documents, root, &info, &signer, err))
+        return false;
+    if (info.tee != key->tee || memcmp(info.fmspc, key->fmspc, sizeof info.fmspc) != 0)
+        return error_set(err, "collateral/mismatch", "tcbInfo",
+                         "the TCB info is for another platform than the one asked for");
+    mark_document(out, info.evaluation_number, document_span_tcb_info(&info), &signer);
+    return true;
+}
+
+static bool inspect_qe_identity(const struct document_key *key, const struct collateral *documents,
+                                const struct dcap_root *root, struct document_mark *out,
+                                struct error *err)
+{
+    struct qe_identity identity;
+    struct document_signer signer;
+    if (!document_qe_identity(documents, root, NULL, &identity, &signer, err))
+        return false;
+    if (strcmp(identity.id, key->tee == TEE_TDX ? "TD_QE" : "QE") != 0)
+        return error_set(err, "collateral/mismatch", "enclaveIdentity.id",
+                         "the QE identity is of %s, not the one asked for", identity.id);
+    mark_document(out, identity.evaluation_number, document_span_qe_identity(&identity), &signer);
+    return true;
+}
+
+bool document_inspect(const struct document_key *key, const struct collateral *documents,
+                      const struct pck_issuer *issuer, const struct dcap_root *root,
+                      struct document_mark *out, struct error *err)
+{
+    struct x509_crl crl;
+    if (key->kind == DOCUMENT_TCB_INFO)
+        return inspect_tcb_info(key, documents, root, out, err);
+    if (key->kind == DOCUMENT_QE_IDENTITY)
+        return inspect_qe_identity(key, documents, root, out, err);
+    bool is_root = key->kind == DOCUMENT_ROOT_CRL;
+    if (!(is_root ? document_root_crl(documents, issuer, root, &crl, err)
+                  : document_pck_crl(documents, issuer, &crl, err)))
+        return false;
+    mark_document(
+        out, 0, document_span_crl(&crl, is_root ? COLLATERAL_ROOT_CRL : COLLATERAL_PCK_CRL), NULL);
+    return true;
+}
+
+bool document_is_older(const struct document_mark *a, const struct document_mark *than)
+{
+    if (a->evaluation_number != than->evaluation_number)
+        return a->evaluation_number < than->evaluation_number;
+    return a->issued_s < than->issued_s;
 }

@@ -13,6 +13,12 @@ enum {
     COLLATERAL_DOCUMENT_MAX = 1048576, /* TCB info, QE identity or CRL, bytes */
     COLLATERAL_CHAIN_MAX = 32768,      /* PEM text of a chain, bytes */
     COLLATERAL_FILE_MAX = 8388608,     /* the JSON object with all of them, bytes */
+
+    ATTESTER_SETS = 64, /* attesters in memory: sets times ways */
+    ATTESTER_WAYS = 4,
+    PLATFORMS_MAX = 128,   /* platform models with verified collateral in memory */
+    SHELF_SLOTS_MAX = 512, /* documents in memory */
+    FETCH_URL_MAX = 2048,  /* address of one document, bytes */
 };
 
 #endif

@@ -37,7 +37,7 @@ static void note_spans(struct trusted_collateral *t, const struct document_signe
     memcpy(t->spans, spans, sizeof spans);
 }
 
-bool trusted_collateral_open(const struct collateral *documents, const struct attester *attester,
+bool trusted_collateral_open(const struct collateral *documents, const struct pck_issuer *issuer,
                              const struct dcap_root *root, struct trusted_collateral **out,
                              struct error *err)
 {
@@ -45,15 +45,15 @@ bool trusted_collateral_open(const struct collateral *documents, const struct at
     TRUSTED_COLLATERAL_AUTO struct trusted_collateral *t = malloc(sizeof *t);
     if (t == NULL)
         return error_set(err, "memory/exhausted", NULL, "out of memory");
-    if (!document_root_crl(documents, attester, root, &t->root_crl, err) ||
-        !document_pck_crl(documents, attester, &t->pck_crl, err) ||
+    if (!document_root_crl(documents, issuer, root, &t->root_crl, err) ||
+        !document_pck_crl(documents, issuer, &t->pck_crl, err) ||
         !document_tcb_info(documents, root, &t->tcb, &tcb_signer, err) ||
         !document_qe_identity(documents, root, &tcb_signer, &t->qe, &qe_signer, err))
         return false;
     if (!check_signer(&t->root_crl, &tcb_signer, err) ||
         !check_signer(&t->root_crl, &qe_signer, err))
         return false;
-    memcpy(t->pck_ca_point, attester_facts(attester)->ca_point, sizeof t->pck_ca_point);
+    memcpy(t->pck_ca_point, issuer->point, sizeof t->pck_ca_point);
     note_spans(t, &tcb_signer, &qe_signer);
     *out = t;
     t = NULL;
@@ -74,9 +74,9 @@ bool trusted_collateral_check_dates(const struct trusted_collateral *t, int64_t 
 
 bool trusted_collateral_covers(const struct trusted_collateral *t, const struct attester *attester)
 {
-    const struct attester_facts *facts = attester_facts(attester);
-    return memcmp(t->pck_ca_point, facts->ca_point, sizeof t->pck_ca_point) == 0 &&
-           slice_equal(t->pck_crl.issuer.der, facts->ca_subject);
+    const struct pck_issuer *issuer = &attester_facts(attester)->issuer;
+    return memcmp(t->pck_ca_point, issuer->point, sizeof t->pck_ca_point) == 0 &&
+           slice_equal(t->pck_crl.issuer.der, issuer->subject);
 }
 
 bool trusted_collateral_check_revocation(const struct trusted_collateral *t,

@@ -20,10 +20,10 @@ struct trusted_collateral {
 
 /*
  * Verifies everything that does not depend on the time. `documents` must outlive *out and stay as
- * they are. The PCK CRL must be that of the attester's CA: only a PCK chain tells its key. Codes:
+ * they are. The PCK CRL must be that of `issuer`: only a PCK chain tells its key. Codes:
  * those of dcap/documents.h and cert/revoked (a signing certificate).
  */
-bool trusted_collateral_open(const struct collateral *documents, const struct attester *attester,
+bool trusted_collateral_open(const struct collateral *documents, const struct pck_issuer *issuer,
                              const struct dcap_root *root, struct trusted_collateral **out,
                              struct error *err) MUST_USE;
 void trusted_collateral_close(struct trusted_collateral **t);

@@ -3,6 +3,10 @@
 #ifndef DCAP_VERIFIER_H
 #define DCAP_VERIFIER_H
 
+#include <stdatomic.h>
+
+#include "dcap/collateral.h"
+#include "dcap/notices.h"
 #include "dcap/verdict.h"
 
 enum { DCAP_ENDPOINTS_MAX = 8 };
@@ -16,6 +20,9 @@ struct dcap_verifier_options {
     unsigned timeout_ms;            /* one request; 0 = 15000 */
     unsigned budget_ms;             /* all requests for one quote; 0 = 25000 */
     uint32_t evaluation_number_min; /* 0 = no floor */
+    const char *ca_path;            /* PEM added to the system's roots, for PCCS; NULL = none */
+    struct dcap_notices notices;    /* what is worth a log line */
+    const atomic_bool *cancel;      /* ends requests when it becomes true; may be NULL */
 #ifdef MERO_DEV
     const char *root_pem_path; /* a foreign root certificate instead of Intel's; NULL = Intel */
 #endif
@@ -30,11 +37,26 @@ void dcap_verifier_close(struct dcap_verifier **v);
 
 /*
  * Verifies `quote` (trailing bytes after the quote are ignored) at time now_s, fetching collateral
- * when memory and disk have none that is valid. Codes: quote/..., collateral/unreachable,
- * collateral/expired, collateral/not-yet-valid, collateral/older, collateral/..., cert/...,
- * crl/..., tcb/revoked, tcb/not-supported, qe/..., signature/... *out is untouched on failure.
+ * when memory and disk have none that is valid. The quote's own evidence is verified first: what is
+ * not genuine makes no request. One thread fetches for a platform model, those that need the same
+ * wait for it, others go on. Codes: quote/..., chain/..., cert/..., signature/..., qe/...,
+ * crl/..., tcb/revoked, tcb/not-supported, tcb/module; collateral/unreachable (could not be
+ * fetched), collateral/expired, collateral/not-yet-valid, collateral/older, collateral/missing
+ * (offline), collateral/evaluation-number, collateral/.... *out is untouched on failure.
  */
 bool dcap_verifier_check(struct dcap_verifier *v, struct slice quote, int64_t now_s,
                          struct verdict *out, struct error *err) MUST_USE;
+
+/* Copies the documents that judge `quote` at now_s into *out (initialised by the call), fetching
+ * them as above: what a bundle is made of. The quote's evidence must be genuine. */
+bool dcap_verifier_collateral(struct dcap_verifier *v, struct slice quote, int64_t now_s,
+                              struct collateral *out, struct error *err) MUST_USE;
+
+/* Asks the endpoints for newer documents for everything that was judged so far. What they do not
+ * have stays. False when one could not be brought up to date (the last failure). */
+bool dcap_verifier_refresh(struct dcap_verifier *v, int64_t now_s, struct error *err) MUST_USE;
+
+/* Removes the memory of collateral from a cache directory, and nothing else there. */
+bool dcap_cache_forget(const char *cache_dir, struct error *err) MUST_USE;
 
 #endif

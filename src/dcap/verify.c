@@ -168,6 +168,7 @@ bool dcap_verify(struct slice quote, const struct collateral *collateral,
                          err) &&
            dcap_check_attester_dates(attester, now_s, err) &&
            attester_check_quote(attester, &q, err) &&
-           trusted_collateral_open(collateral, attester, root, &trusted, err) &&
+           trusted_collateral_open(collateral, &attester_facts(attester)->issuer, root, &trusted,
+                                   err) &&
            dcap_judge(&q, attester, trusted, options, now_s, out, err);
 }
