@@ -135,7 +135,7 @@ static bool file_path(const struct shelf *s, const struct document_key *key,
 /* Brings memory up to what the file says, if it says anything newer. A file that cannot be read or
  * believed counts as none. */
 static void look_at_disk(struct shelf *s, const struct document_key *key,
-                         const struct pck_issuer *issuer)
+                         const struct pck_issuer *issuer, bool warn)
 {
     char path[PATH_TEXT_MAX];
     struct error err;
@@ -153,7 +153,7 @@ static void look_at_disk(struct shelf *s, const struct document_key *key,
     struct slot *slot = find_slot(s, key);
     if (ok && (slot == NULL || document_is_older(&slot->mark, &mark)))
         ok = remember(s, key, &mark, &documents, &err);
-    if (!ok)
+    if (!ok && warn)
         dcap_notices_warn(s->notices, "cache/unreadable", "%s: %s; it counts as empty", path,
                           err.message);
 }
@@ -170,7 +170,7 @@ static bool get_locked(struct shelf *s, const struct document_key *key,
     char name[DOCUMENT_NAME_MAX];
     struct slot *slot = find_slot(s, key);
     if (slot == NULL || !counts(&slot->mark, now_s, NULL)) {
-        look_at_disk(s, key, issuer);
+        look_at_disk(s, key, issuer, true);
         slot = find_slot(s, key);
     }
     document_key_name(key, name);
@@ -222,7 +222,7 @@ static bool put_locked(struct shelf *s, const struct document_key *key,
                        const struct collateral *from, struct error *err)
 {
     char name[DOCUMENT_NAME_MAX], date[TIME_TEXT_MAX], there_date[TIME_TEXT_MAX];
-    look_at_disk(s, key, issuer);
+    look_at_disk(s, key, issuer, false); /* what cannot be read is about to be replaced */
     struct slot *there = find_slot(s, key);
     if (there != NULL && document_is_older(mark, &there->mark)) {
         document_key_name(key, name);
