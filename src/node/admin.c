@@ -10,7 +10,7 @@
 #include "node/admin_internal.h"
 #include "node/tee_queue.h"
 
-enum { ROUTE_COUNT = 11, ROUTE_PATH_MAX = NODE_PATH_PREFIX_MAX + 40, ERROR_JSON_MAX = 8192 };
+enum { ERROR_JSON_MAX = 8192 };
 
 void admin_reply_json(struct http_exchange *x, unsigned status, json_t *root, size_t len_max)
 {
@@ -63,6 +63,9 @@ static void on_fallback(struct http_exchange *x, unsigned status, void *ctx)
 {
     (void)ctx;
     switch (status) {
+    case 400:
+        admin_reply_error(x, status, "Bad request");
+        return;
     case 404:
         admin_reply_error(x, status, "Not found");
         return;
@@ -70,6 +73,7 @@ static void on_fallback(struct http_exchange *x, unsigned status, void *ctx)
         admin_reply_error(x, status, "Method not allowed");
         return;
     case 408:
+    case 503:
         admin_reply_error(x, status, "The request took too long");
         return;
     case 413:
@@ -117,7 +121,7 @@ static bool set_prefix(struct admin *a, const char *prefix, struct error *err)
     return true;
 }
 
-static const struct http_route ROUTES[ROUTE_COUNT] = {
+static const struct http_route ROUTES[ADMIN_ROUTES] = {
     {.method = "GET", .path = "/admin-api/health", .handler = admin_health},
     {.method = "GET", .path = "/admin-api/ready", .handler = admin_ready},
     {.method = "GET", .path = "/admin-api/is-authed", .handler = admin_is_authed},
@@ -137,21 +141,31 @@ static const struct http_route ROUTES[ROUTE_COUNT] = {
     {.method = "GET", .path = "/metrics", .handler = admin_metrics_get},
 };
 
+/* Fills routes with those that are served; returns their number. */
+static size_t make_routes(struct admin *a, const struct admin_options *options,
+                          struct http_route routes[ADMIN_ROUTES])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ADMIN_ROUTES; i++) {
+        if (options->admin_disabled && strncmp(ROUTES[i].path, "/admin-api/", 11) == 0)
+            continue;
+        snprintf(a->paths[i], sizeof a->paths[i], "%s%s", a->prefix, ROUTES[i].path);
+        routes[count] = ROUTES[i];
+        routes[count++].path = a->paths[i];
+    }
+    return count;
+}
+
 static bool start_server(struct admin *a, const struct admin_options *options, struct error *err)
 {
-    char paths[ROUTE_COUNT][ROUTE_PATH_MAX];
-    struct http_route routes[ROUTE_COUNT];
-    for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        routes[i] = ROUTES[i];
-        snprintf(paths[i], sizeof paths[i], "%s%s", a->prefix, ROUTES[i].path);
-        routes[i].path = paths[i];
-    }
+    struct http_route routes[ADMIN_ROUTES];
+    size_t count = make_routes(a, options, routes);
     struct http_server_options server = {.listen = options->listen,
                                          .listen_count = options->listen_count,
                                          .threads = NODE_HTTP_THREADS,
                                          .idle_timeout_s = options->idle_timeout_s,
                                          .routes = routes,
-                                         .route_count = ROUTE_COUNT,
+                                         .route_count = count,
                                          .fallback = on_fallback,
                                          .before_send = on_before_send,
                                          .finished = on_finished,

@@ -14,6 +14,7 @@ struct admin_options {
     const char *const *listen; /* "127.0.0.1:2528", "[::1]:2528" */
     size_t listen_count;
     const char *path_prefix; /* NODE_PATH_PREFIX; NULL or empty = none */
+    bool admin_disabled;     /* [server.admin] enabled = false: only /metrics is left */
     unsigned idle_timeout_s; /* 0 = 30: a transfer without progress is cut off */
 };
 

@@ -10,6 +10,8 @@
 #include "node/admin_metrics.h"
 #include "node/limits.h"
 
+enum { ADMIN_ROUTES = 11 };
+
 enum admin_phase { ADMIN_STARTING, ADMIN_READY, ADMIN_STOPPING };
 
 struct tee_queue;
@@ -22,6 +24,7 @@ struct admin {
     _Atomic enum admin_phase phase;
     _Atomic(struct store *) store; /* NULL until ready */
     char prefix[NODE_PATH_PREFIX_MAX + 1];
+    char paths[ADMIN_ROUTES][NODE_PATH_PREFIX_MAX + 40]; /* the server keeps pointers to them */
 };
 
 /* Per-exchange state of streamed routes; the first member of the real one. */

@@ -23,6 +23,11 @@ void node_env_read(struct node_env *out);
  * Code config/development-only; the text names the setting. */
 bool node_env_refuse_dev(const struct node_env *env, bool accept_mock, struct error *err) MUST_USE;
 
+#ifdef MERO_DEV
+/* Sets the clock that MERO_DEV_NOW asks for: Unix seconds or "YYYY-MM-DDThh:mm:ssZ". */
+bool node_env_apply_dev(const struct node_env *env, struct error *err) MUST_USE;
+#endif
+
 /* "1" or "true" in any case. */
 bool node_env_mock_allowed(const struct node_env *env);
 

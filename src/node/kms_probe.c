@@ -2,10 +2,49 @@
 #include "node/kms_probe.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
+#include "node/machine.h"
 
 enum { SUCCESS_TEXT_MAX = 96 };
+
+static bool load(const char *dir, const struct settings_overrides *overrides, struct settings *s,
+                 struct error *err)
+{
+    if (!settings_load(dir, overrides, s, err))
+        return error_is(err, "config/not-initialized")
+                   ? false
+                   : error_prefix(err, "Failed to load node configuration");
+    if (!s->config->has_tee)
+        return error_set(err, "config/no-tee", "tee", "TEE is not configured in this node");
+    if (!s->config->tee.has_kms)
+        return error_set(err, "config/no-tee", "tee.kms.phala", "tee.kms.phala is not configured");
+    return settings_judge(s, overrides, err);
+}
+
+bool kms_probe_run(const char *dir, const struct settings_overrides *overrides,
+                   struct kms_probe *out, struct error *err)
+{
+    struct settings settings SETTINGS_AUTO = {0};
+    struct dcap_verifier *verifier DCAP_VERIFIER_AUTO = NULL;
+    struct quote_source *quotes __attribute__((cleanup(quote_source_close))) = NULL;
+    struct secret key SECRET_AUTO = {0};
+    bool sealed = false;
+    if (!load(dir, overrides, &settings, err) ||
+        !machine_open_verifier(settings.config, &settings.env, &verifier, err) ||
+        !machine_open_quotes(settings.config, &settings.env, overrides->mock_tee, NULL, &quotes,
+                             err))
+        return false;
+    struct keyrelease_options *options = &settings.plan.options;
+    options->verifier = verifier;
+    options->quotes = quotes;
+    struct error cause;
+    memset(out, 0, sizeof *out);
+    out->ok = keyrelease_fetch(options, &key, &sealed, &out->failure, &cause);
+    out->key_len = key.len;
+    return true;
+}
 
 static void success_text(const struct kms_probe *p, char out[SUCCESS_TEXT_MAX])
 {

@@ -1,4 +1,5 @@
-/* Column "Config", key "merod/starts", value {"count":N,"first":"<UTC>","last":"<UTC>"}. */
+/* Column "Config", key "merod/starts", value
+ * {"starts":N,"first_start":"<UTC>","last_start":"<UTC>"}. */
 #include "node/start_record.h"
 
 #include "base/clock.h"
@@ -28,9 +29,9 @@ static bool parse_fields(struct slice text, struct stored *out, struct error *er
 {
     json_t *record JSON_AUTO = NULL;
     return json_parse(text, NODE_STARTS_RECORD_MAX, 0, &record, err) &&
-           json_get_int(record, "count", 1, INT64_MAX - 1, &out->count, err) &&
-           get_time(record, "first", &out->first_s, err) &&
-           get_time(record, "last", &out->last_s, err);
+           json_get_int(record, "starts", 1, INT64_MAX - 1, &out->count, err) &&
+           get_time(record, "first_start", &out->first_s, err) &&
+           get_time(record, "last_start", &out->last_s, err);
 }
 
 static bool parse(struct slice text, struct stored *out, struct error *err)
@@ -56,7 +57,7 @@ static bool save(struct store *s, const struct stored *record, struct error *err
     time_format_utc(record->first_s, first);
     time_format_utc(record->last_s, last);
     struct buf value BUF_AUTO = BUF_INIT(NODE_STARTS_RECORD_MAX);
-    buf_printf(&value, "{\"count\":%lld,\"first\":\"%s\",\"last\":\"%s\"}",
+    buf_printf(&value, "{\"starts\":%lld,\"first_start\":\"%s\",\"last_start\":\"%s\"}",
                (long long)record->count, first, last);
     return store_put(s, COLUMN, slice_str(KEY), buf_slice(&value), err);
 }

@@ -1,0 +1,96 @@
+/* Load, then judge. */
+#include "node/settings.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+bool settings_mock_supported(bool mock_tee, struct error *err)
+{
+#ifdef MERO_DEV
+    (void)err;
+    (void)mock_tee;
+    return true;
+#else
+    return !mock_tee ||
+           error_set(err, "config/mock-tee", "--mock-tee",
+                     "--mock-tee: this merod binary was built without mock-attestation support. "
+                     "Only development builds can simulate a TEE.");
+#endif
+}
+
+bool settings_load(const char *dir, const struct settings_overrides *overrides,
+                   struct settings *out, struct error *err)
+{
+    *out = (struct settings){0};
+    node_env_read(&out->env);
+    if (!node_config_load(dir, &out->config, err))
+        return false;
+    if (overrides->kms_url != NULL)
+        out->config->tee.url = overrides->kms_url;
+    return overrides->auth_mode == NULL ||
+           node_config_set_auth_mode(out->config, overrides->auth_mode, err);
+}
+
+#ifdef MERO_DEV
+/* A development build may simulate a TEE, but never beside a KMS that checks real ones (A.4). */
+bool settings_judge_dev(const struct settings *s, bool mock_tee, struct error *err)
+{
+    const struct node_tee_config *tee = &s->config->tee;
+    if (!node_env_apply_dev(&s->env, err))
+        return false;
+    if (!mock_tee)
+        return true;
+    if (tee->has_kms && tee->attestation.enabled && !tee->attestation.accept_mock)
+        return error_set(err, "config/mock-tee", "--mock-tee",
+                         "--mock-tee refused: a real KMS/attestation is configured. Mock TEE is "
+                         "dev/test only and cannot coexist with real attestation.");
+    log_warn("INSECURE: quotes of this node are mocks, they prove nothing setting=--mock-tee");
+    if (tee->has_kms)
+        log_warn("INSECURE: the KMS at %s will be sent mock quotes setting=--mock-tee", tee->url);
+    return true;
+}
+#else
+bool settings_judge_dev(const struct settings *s, bool mock_tee, struct error *err)
+{
+    (void)mock_tee; /* refused earlier */
+    return node_env_refuse_dev(&s->env, s->config->tee.attestation.accept_mock, err);
+}
+#endif
+
+static bool judge_config(struct settings *s, struct error *err)
+{
+    if (!node_config_resolve_policy(s->config, err))
+        return false;
+    return node_config_validate(s->config, err) ||
+           error_prefix(err, "Configuration validation failed - please fix the configuration and "
+                             "try again");
+}
+
+/* "token" is the node's own authentication, which is not built yet: refused rather than open. */
+static bool judge_auth(const struct settings *s, struct error *err)
+{
+    if (s->config->server.auth_mode == NODE_AUTH_PROXY)
+        return true;
+    return error_set(err, "config/auth-mode", "server.auth_mode",
+                     "server.auth_mode = \"token\" is not available in this build yet; use "
+                     "\"proxy\" and let only an authenticating proxy reach the node");
+}
+
+bool settings_judge(struct settings *s, const struct settings_overrides *overrides,
+                    struct error *err)
+{
+    if (!settings_judge_dev(s, overrides->mock_tee, err) || !judge_config(s, err) ||
+        !judge_auth(s, err))
+        return false;
+    if (s->config->has_tee)
+        s->has_plan = key_plan_make(s->config, &s->env, &s->plan, err);
+    return s->has_plan == s->config->has_tee;
+}
+
+void settings_free(struct settings *s)
+{
+    if (s->has_plan)
+        key_plan_free(&s->plan);
+    s->has_plan = false;
+    node_config_free(&s->config);
+}
