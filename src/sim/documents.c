@@ -180,6 +180,22 @@ bool sim_qe_identity_write(const struct sim_qe_identity *identity, struct buf *o
     return written(out, err);
 }
 
+void sim_evaluation_numbers_write(const struct sim_tcb_info *info, struct buf *out)
+{
+    buf_printf(out, "{\"id\":\"%s\",\"version\":1,", info->id);
+    put_dates(out, info->issue_s, info->next_update_s);
+    buf_append_str(out, ",\"tcbEvalNumbers\":[");
+    for (uint32_t i = 0; i < 2; i++) {
+        char date[TIME_TEXT_MAX];
+        int64_t event_s = info->issue_s - (int64_t)(i == 0 ? 90 : 450) * DAY_S;
+        time_format_utc(event_s, date);
+        buf_printf(out, "%s{\"tcbEvaluationDataNumber\":%u,\"tcbRecoveryEventDate\":\"%s\",",
+                   i == 0 ? "" : ",", info->evaluation_number + 1 - i, date);
+        buf_printf(out, "\"tcbDate\":\"%s\"}", date);
+    }
+    buf_append_str(out, "]}");
+}
+
 bool sim_document_sign(struct slice document, const struct sim_key *signer,
                        char out[SIM_SIGNATURE_HEX_LEN + 1], struct error *err)
 {

@@ -81,6 +81,9 @@ bool sim_tcb_info_write(const struct sim_tcb_info *info, struct buf *out,
 bool sim_qe_identity_write(const struct sim_qe_identity *identity, struct buf *out,
                            struct error *err) MUST_USE;
 
+/* Appends {"id":...,"tcbEvalNumbers":[...]}: the current number and the early one above it. */
+void sim_evaluation_numbers_write(const struct sim_tcb_info *info, struct buf *out);
+
 enum { SIM_SIGNATURE_HEX_LEN = 128 };
 /* r || s over exactly these bytes, as lower-case hex with a NUL. */
 bool sim_document_sign(struct slice document, const struct sim_key *signer,
