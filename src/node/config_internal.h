@@ -13,5 +13,7 @@ bool config_policy_of_file(const struct node_config *c, bool complete, struct po
 /* node_config_resolve_policy() with other directories than /etc/calimero and /run/calimero. */
 bool config_resolve_policy_under(struct node_config *c, const char *const *dirs, size_t dir_count,
                                  struct error *err) MUST_USE;
+/* node_config_validate() for a node whose directory does not exist yet. */
+bool config_validate_before_dirs(const struct node_config *config, struct error *err) MUST_USE;
 
 #endif

@@ -435,7 +435,8 @@ static bool check_runtime(const struct node_config *config, struct error *err)
     return true;
 }
 
-bool node_config_validate(const struct node_config *config, struct error *err)
+/* Runs the steps in the order of the facts; paths only where there is a directory to try. */
+static bool run_steps(const struct node_config *config, bool with_paths, struct error *err)
 {
     static const struct {
         bool (*check)(const struct node_config *config, struct error *err);
@@ -448,7 +449,17 @@ bool node_config_validate(const struct node_config *config, struct error *err)
         {check_runtime, "Runtime VM limits validation failed"},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (!steps[i].check(config, err))
+        if ((with_paths || steps[i].check != check_paths) && !steps[i].check(config, err))
             return error_prefix(err, "%s", steps[i].context);
     return true;
+}
+
+bool node_config_validate(const struct node_config *config, struct error *err)
+{
+    return run_steps(config, true, err);
+}
+
+bool config_validate_before_dirs(const struct node_config *config, struct error *err)
+{
+    return run_steps(config, false, err);
 }

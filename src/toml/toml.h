@@ -79,7 +79,7 @@ bool toml_check_value(struct slice value, struct error *err) MUST_USE;
 bool toml_set(struct slice text, const char *path, struct slice value, struct buf *out,
               struct error *err) MUST_USE;
 
-/* Appends `s` as a quoted, escaped basic string. */
-bool toml_append_string(struct buf *out, struct slice s) MUST_USE;
+/* Appends `s` as a quoted, escaped basic string; like buf_append(), a failure sticks in out. */
+bool toml_append_string(struct buf *out, struct slice s);
 
 #endif
