@@ -38,6 +38,9 @@ struct buf {
 
 #define BUF_INIT(ceiling)        ((struct buf){.max = (ceiling)})
 #define BUF_INIT_SECRET(ceiling) ((struct buf){.max = (ceiling), .wipe = true})
+/* In the caller's byte array: never allocates, never freed, holds one byte less than the array. */
+#define BUF_FIXED(array)                                                                           \
+    ((struct buf){.data = (array), .cap = sizeof(array), .max = sizeof(array) - 1})
 
 bool buf_append(struct buf *b, struct slice s);
 bool buf_append_str(struct buf *b, const char *text);

@@ -1,7 +1,10 @@
 /* The encrypted store: a datastore (LMDB) and a blobstore under one key. Knows nothing of a KMS.
  * Codes on open: store/wrong-key, store/damaged, store/rolled-back, store/too-new, store/plaintext
  * (encrypted expected), store/encrypted (plaintext expected), store/foreign (files of another
- * system), store/locked, store/io. */
+ * system), store/missing (none there, and create is not set), store/locked, store/full, store/io,
+ * store/read-only. While open: store/column, store/key, store/value, store/full, store/busy,
+ * store/damaged, store/forked (used in a child of the opening process), store/replaced.
+ * The format on disk is specified in docs/format.md. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -16,7 +19,9 @@ struct store_options {
     struct slice key; /* the storage key, >= 32 bytes, all used; empty = plaintext store */
     bool create;      /* make it when there is none */
     bool read_only;
-    bool relaxed_sync; /* no fsync per commit (documented loss window) */
+    bool relaxed_sync;    /* one flush per commit instead of two: a power cut may undo the last
+                             commits, and nothing else */
+    uint8_t segment_log2; /* of a new store's chunk files, 12..20; 0 = 16 (64 KiB) */
 };
 
 bool store_open(const struct store_options *options, struct store **out,
@@ -35,6 +40,45 @@ bool store_put(struct store *s, const char *column, struct slice key, struct sli
                struct error *err) MUST_USE;
 bool store_delete(struct store *s, const char *column, struct slice key, bool *found,
                   struct error *err) MUST_USE;
+
+/* Several changes, over any columns, that are stored together or not at all. Holds the store's one
+ * write lock: other writers wait. Begin, use and end it in one thread, which must not write to the
+ * store otherwise meanwhile. After a failed step only dropping it is left. */
+struct store_batch;
+bool store_batch_begin(struct store *s, struct store_batch **out, struct error *err) MUST_USE;
+bool store_batch_put(struct store_batch *b, const char *column, struct slice key,
+                     struct slice value, struct error *err) MUST_USE;
+/* found may be NULL. */
+bool store_batch_delete(struct store_batch *b, const char *column, struct slice key, bool *found,
+                        struct error *err) MUST_USE;
+/* Sees the batch's own changes. */
+bool store_batch_get(struct store_batch *b, const char *column, struct slice key, struct buf *value,
+                     bool *found, struct error *err) MUST_USE;
+/* Durable when true. Frees the batch either way. */
+bool store_batch_commit(struct store_batch **b, struct error *err) MUST_USE;
+void store_batch_drop(struct store_batch **b); /* nothing happened; NULL is fine */
+#define STORE_BATCH_AUTO __attribute__((cleanup(store_batch_drop)))
+
+/* One state of the store, unmoved by later writes, which it does not hold up. Close it and its
+ * cursors before the store. One thread at a time. */
+struct store_snapshot;
+bool store_snapshot_open(struct store *s, struct store_snapshot **out, struct error *err) MUST_USE;
+bool store_snapshot_get(struct store_snapshot *snapshot, const char *column, struct slice key,
+                        struct buf *value, bool *found, struct error *err) MUST_USE;
+void store_snapshot_close(struct store_snapshot **snapshot);
+#define STORE_SNAPSHOT_AUTO __attribute__((cleanup(store_snapshot_close)))
+
+/* The rows of a column in the order of their keys on disk: the keys themselves in a column whose
+ * keys are ordered (columns.c), else an order that is arbitrary and stays. from (ordered columns
+ * only; empty = from the start): the first key wanted. */
+struct store_cursor;
+bool store_cursor_open(struct store_snapshot *snapshot, const char *column, struct slice from,
+                       struct store_cursor **out, struct error *err) MUST_USE;
+/* key and value live until the next call. *found false at the end. */
+bool store_cursor_next(struct store_cursor *c, struct slice *key, struct slice *value, bool *found,
+                       struct error *err) MUST_USE;
+void store_cursor_close(struct store_cursor **c);
+#define STORE_CURSOR_AUTO __attribute__((cleanup(store_cursor_close)))
 
 /* --- blobstore: content-addressed, 1 MiB chunks, ids as in the compatibility facts F.4;
  * thread-safe --- */
