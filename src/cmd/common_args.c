@@ -152,12 +152,35 @@ static int match_command(const char *name, int argc, char *const *argv, int at)
     return words;
 }
 
-static bool find_command(const struct args_program *program, int argc, char *const *argv, int *at,
-                         struct args *out, struct error *err)
+/* "kms probe" starts with the word "kms". */
+static bool starts_command(const char *name, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(name, word, len) == 0 && name[len] == ' ';
+}
+
+static bool unknown_command(const struct args_program *program, const char *first,
+                            const char *second, struct error *err)
 {
     struct suggestion best = {NULL, WORD_MAX};
     char two[2 * WORD_MAX + 2];
-    snprintf(two, sizeof two, "%.40s %.40s", argv[*at], *at + 1 < argc ? argv[*at + 1] : "");
+    const char *typed = first;
+    snprintf(two, sizeof two, "%.40s %.40s", first, second);
+    for (size_t i = 0; i < program->command_count; i++) {
+        const struct args_command *c = &program->commands[i];
+        if (second[0] != 0 && starts_command(c->name, first))
+            typed = two;
+        suggest(&best, strchr(c->name, ' ') != NULL ? two : first, c->name);
+    }
+    if (best.word != NULL)
+        return error_set(err, "usage", first, "unknown command '%s': did you mean '%s'?", typed,
+                         best.word);
+    return error_set(err, "usage", first, "unknown command '%s'", typed);
+}
+
+static bool find_command(const struct args_program *program, int argc, char *const *argv, int *at,
+                         struct args *out, struct error *err)
+{
     for (size_t i = 0; i < program->command_count; i++) {
         const struct args_command *c = &program->commands[i];
         int words = match_command(c->name, argc, argv, *at);
@@ -168,12 +191,8 @@ static bool find_command(const struct args_program *program, int argc, char *con
             *at += words - 1;
             return true;
         }
-        suggest(&best, strchr(c->name, ' ') != NULL ? two : argv[*at], c->name);
     }
-    if (best.word != NULL)
-        return error_set(err, "usage", argv[*at], "unknown command '%s': did you mean '%s'?",
-                         argv[*at], best.word);
-    return error_set(err, "usage", argv[*at], "unknown command '%s'", argv[*at]);
+    return unknown_command(program, argv[*at], *at + 1 < argc ? argv[*at + 1] : "", err);
 }
 
 static bool parse_word(const struct args_program *program, int argc, char *const *argv, int *at,

@@ -66,7 +66,8 @@ static void mistakes_are_named_with_the_nearest_word(void **state)
     } cases[] = {
         {"prog", "a command is needed"},
         {"prog rum", "unknown command 'rum': did you mean 'run'?"},
-        {"prog kms prob", "unknown command 'kms': did you mean 'kms probe'?"},
+        {"prog kms prob", "unknown command 'kms prob': did you mean 'kms probe'?"},
+        {"prog kms", "unknown command 'kms'"},
         {"prog zzzzzz", "unknown command 'zzzzzz'"},
         {"prog kms probe --jsn", "unknown option '--jsn': did you mean '--json'?"},
         {"prog kms probe --kms-ur=x", "unknown option '--kms-ur=x': did you mean '--kms-url'?"},
