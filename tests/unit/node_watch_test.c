@@ -18,8 +18,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "node/dir_lock.h"
 #include "base/notify.h"
+#include "node/dir_lock.h"
 
 static char workdir[64];
 
