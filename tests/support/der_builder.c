@@ -159,3 +159,49 @@ struct slice crl_build(const struct crl_parts *p)
                                p->revoked, extensions);
     return DER_SEQ(tbs, p->outer_algorithm, p->signature);
 }
+
+struct slice sgx_pair(const char *oid_tail, struct slice value)
+{
+    return DER_SEQ(der_tlv(DER_OID, DER_JOIN(der_hex(SGX_EXTENSION_OID), der_hex(oid_tail))),
+                   value);
+}
+
+struct slice sgx_components(unsigned from, unsigned to)
+{
+    struct slice all = slice_of(NULL, 0);
+    for (unsigned i = from; i <= to; i++) {
+        char tail[] = "0200";
+        tail[2] = "0123456789abcdef"[i / 16];
+        tail[3] = "0123456789abcdef"[i % 16];
+        uint8_t octets[] = {0, (uint8_t)(i * 13)};
+        struct slice value = octets[1] < 0x80 ? slice_of(&octets[1], 1) : slice_of(octets, 2);
+        all = DER_JOIN(all, sgx_pair(tail, der_tlv(DER_INTEGER, value)));
+    }
+    return all;
+}
+
+#define OCTETS16 "0410 000102030405060708090a0b0c0d0e0f"
+
+struct sgx_parts sgx_parts_default(void)
+{
+    struct slice tcb = DER_SEQ(sgx_components(1, 16), sgx_pair("0211", der_hex("0202 0100")),
+                               sgx_pair("0212", der_hex(OCTETS16)));
+    struct slice configuration =
+        DER_SEQ(sgx_pair("0701", der_hex("0101ff")), sgx_pair("0702", der_hex("010100")),
+                sgx_pair("0703", der_hex("0101ff")));
+    return (struct sgx_parts){
+        .ppid = sgx_pair("01", der_hex(OCTETS16)),
+        .tcb = sgx_pair("02", tcb),
+        .pceid = sgx_pair("03", der_hex("0402 0001")),
+        .fmspc = sgx_pair("04", der_hex("0406 00906ed50000")),
+        .type = sgx_pair("05", der_hex("0a0101")),
+        .instance = sgx_pair("06", der_hex(OCTETS16)),
+        .configuration = sgx_pair("07", configuration),
+    };
+}
+
+struct slice sgx_build(const struct sgx_parts *p)
+{
+    return DER_SEQ(p->ppid, p->tcb, p->pceid, p->fmspc, p->type, p->instance, p->configuration,
+                   p->extra);
+}

@@ -43,4 +43,17 @@ struct crl_parts crl_parts_default(void);
 struct slice crl_build(const struct crl_parts *parts);
 struct slice crl_entry(const char *serial_hex, struct slice extensions);
 
+/* The SGX extension of a PCK certificate of the Platform CA. */
+#define SGX_EXTENSION_OID "2a864886f84d010d01"
+struct sgx_parts {
+    struct slice ppid, tcb, pceid, fmspc, type, instance, configuration;
+    struct slice extra; /* behind the rest; nothing by default */
+};
+struct sgx_parts sgx_parts_default(void);
+struct slice sgx_build(const struct sgx_parts *parts);
+/* SEQUENCE { SGX_EXTENSION_OID oid_tail, value } */
+struct slice sgx_pair(const char *oid_tail, struct slice value);
+/* The pairs of TCB components from..to (1..16); component i is i * 13. */
+struct slice sgx_components(unsigned from, unsigned to);
+
 #endif

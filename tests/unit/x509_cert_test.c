@@ -401,58 +401,14 @@ static void truncated_and_flipped(void **state)
 
 /* --- the SGX extension --- */
 
-#define SGX_OID "2a864886f84d010d01"
-
-static struct slice pair(const char *oid_tail, struct slice value)
-{
-    return DER_SEQ(der_tlv(DER_OID, DER_JOIN(der_hex(SGX_OID), der_hex(oid_tail))), value);
-}
-
-struct sgx_parts {
-    struct slice ppid, tcb, pceid, fmspc, type, instance, configuration, extra;
-};
-
-static struct slice tcb_components(unsigned from, unsigned to)
-{
-    struct slice all = slice_of(NULL, 0);
-    for (unsigned i = from; i <= to; i++) {
-        char tail[] = "0200";
-        tail[2] = "0123456789abcdef"[i / 16];
-        tail[3] = "0123456789abcdef"[i % 16];
-        uint8_t octets[] = {0, (uint8_t)(i * 13)};
-        struct slice value = octets[1] < 0x80 ? slice_of(&octets[1], 1) : slice_of(octets, 2);
-        all = DER_JOIN(all, pair(tail, der_tlv(DER_INTEGER, value)));
-    }
-    return all;
-}
-
 #define OCTETS16 "0410 000102030405060708090a0b0c0d0e0f"
-
-static struct sgx_parts sgx_parts_default(void)
-{
-    struct slice tcb = DER_SEQ(tcb_components(1, 16), pair("0211", der_hex("0202 0100")),
-                               pair("0212", der_hex(OCTETS16)));
-    struct slice configuration =
-        DER_SEQ(pair("0701", der_hex("0101ff")), pair("0702", der_hex("010100")),
-                pair("0703", der_hex("0101ff")));
-    return (struct sgx_parts){
-        .ppid = pair("01", der_hex(OCTETS16)),
-        .tcb = pair("02", tcb),
-        .pceid = pair("03", der_hex("0402 0001")),
-        .fmspc = pair("04", der_hex("0406 00906ed50000")),
-        .type = pair("05", der_hex("0a0101")),
-        .instance = pair("06", der_hex(OCTETS16)),
-        .configuration = pair("07", configuration),
-    };
-}
 
 static bool parse_sgx(const struct sgx_parts *p, struct x509_sgx *sgx, struct error *err)
 {
-    struct slice list = DER_SEQ(p->ppid, p->tcb, p->pceid, p->fmspc, p->type, p->instance,
-                                p->configuration, p->extra);
+    struct slice list = sgx_build(p);
     struct cert_parts parts = cert_parts_default();
     struct x509_cert c;
-    parts.extensions = DER_JOIN(parts.extensions, der_extension(SGX_OID, false, list));
+    parts.extensions = DER_JOIN(parts.extensions, der_extension(SGX_EXTENSION_OID, false, list));
     if (!x509_cert_parse(cert_build(&parts), &c, err))
         return false;
     assert_true(slice_equal(c.sgx_extension, list));
@@ -496,7 +452,7 @@ static void a_processor_extension(void **state)
     assert_true(parse_sgx(&parts, &sgx, NULL));
     assert_null(sgx.platform_instance_id);
     assert_false(sgx.has_configuration || sgx.has_dynamic_platform);
-    parts.configuration = pair("07", DER_SEQ(pair("0702", der_hex("0101ff"))));
+    parts.configuration = sgx_pair("07", DER_SEQ(sgx_pair("0702", der_hex("0101ff"))));
     assert_true(parse_sgx(&parts, &sgx, NULL));
     assert_true(sgx.has_configuration && sgx.has_cached_keys && sgx.cached_keys);
     assert_false(sgx.has_dynamic_platform || sgx.has_smt_enabled);
@@ -524,53 +480,54 @@ static void malformed_sgx_extensions(void **state)
     (void)state;
     der_reset();
     struct slice none = slice_of(NULL, 0);
-    struct slice pcesvn = pair("0211", der_hex("020101"));
-    struct slice cpusvn = pair("0212", der_hex(OCTETS16));
+    struct slice pcesvn = sgx_pair("0211", der_hex("020101"));
+    struct slice cpusvn = sgx_pair("0212", der_hex(OCTETS16));
     BAD_SGX(ppid, none);
     BAD_SGX(tcb, none);
     BAD_SGX(pceid, none);
     BAD_SGX(fmspc, none);
     BAD_SGX(type, none);
-    BAD_SGX(extra, pair("01", der_hex(OCTETS16))); /* PPID twice */
-    BAD_SGX(extra, pair("08", der_hex("0500")));   /* unknown member */
-    BAD_SGX(extra, pair("00", der_hex("0500")));
-    BAD_SGX(extra, pair("", der_hex("0500")));
-    BAD_SGX(extra, pair("0101", der_hex("0500"))); /* too long an OID */
+    BAD_SGX(extra, sgx_pair("01", der_hex(OCTETS16))); /* PPID twice */
+    BAD_SGX(extra, sgx_pair("08", der_hex("0500")));   /* unknown member */
+    BAD_SGX(extra, sgx_pair("00", der_hex("0500")));
+    BAD_SGX(extra, sgx_pair("", der_hex("0500")));
+    BAD_SGX(extra, sgx_pair("0101", der_hex("0500"))); /* too long an OID */
     BAD_SGX(extra, der_hex("3000"));
     BAD_SGX(extra, der_hex("0500"));
     BAD_SGX(extra, DER_SEQ(der_hex("060a 2a864886f84d010d0208"), der_hex("0500")));
-    BAD_SGX(ppid, pair("01", der_hex("040f 000102030405060708090a0b0c0d0e")));
-    BAD_SGX(ppid, pair("01", der_hex("0411 000102030405060708090a0b0c0d0e0f10")));
-    BAD_SGX(ppid, pair("01", DER_JOIN(der_hex(OCTETS16), der_hex("0500"))));
-    BAD_SGX(ppid, pair("01", none));
-    BAD_SGX(pceid, pair("03", der_hex("0401 00")));
-    BAD_SGX(fmspc, pair("04", der_hex("0407 00906ed5000000")));
-    BAD_SGX(fmspc, pair("04", der_hex("0206 00906ed50000")));
-    BAD_SGX(type, pair("05", der_hex("0a0103"))); /* unknown type */
-    BAD_SGX(type, pair("05", der_hex("020101"))); /* INTEGER */
-    BAD_SGX(type, pair("05", der_hex("0a01ff")));
-    BAD_SGX(instance, pair("06", der_hex("0400")));
-    BAD_SGX(configuration, pair("07", der_hex("3000")));
-    BAD_SGX(configuration, pair("07", DER_SEQ(pair("0704", der_hex("0101ff")))));
-    BAD_SGX(configuration, pair("07", DER_SEQ(pair("0701", der_hex("010101")))));
-    BAD_SGX(configuration,
-            pair("07", DER_SEQ(pair("0701", der_hex("0101ff")), pair("0701", der_hex("0101ff")))));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(1, 15), pcesvn, cpusvn)));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(1, 16), pcesvn)));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(1, 16), cpusvn)));
+    BAD_SGX(ppid, sgx_pair("01", der_hex("040f 000102030405060708090a0b0c0d0e")));
+    BAD_SGX(ppid, sgx_pair("01", der_hex("0411 000102030405060708090a0b0c0d0e0f10")));
+    BAD_SGX(ppid, sgx_pair("01", DER_JOIN(der_hex(OCTETS16), der_hex("0500"))));
+    BAD_SGX(ppid, sgx_pair("01", none));
+    BAD_SGX(pceid, sgx_pair("03", der_hex("0401 00")));
+    BAD_SGX(fmspc, sgx_pair("04", der_hex("0407 00906ed5000000")));
+    BAD_SGX(fmspc, sgx_pair("04", der_hex("0206 00906ed50000")));
+    BAD_SGX(type, sgx_pair("05", der_hex("0a0103"))); /* unknown type */
+    BAD_SGX(type, sgx_pair("05", der_hex("020101"))); /* INTEGER */
+    BAD_SGX(type, sgx_pair("05", der_hex("0a01ff")));
+    BAD_SGX(instance, sgx_pair("06", der_hex("0400")));
+    BAD_SGX(configuration, sgx_pair("07", der_hex("3000")));
+    BAD_SGX(configuration, sgx_pair("07", DER_SEQ(sgx_pair("0704", der_hex("0101ff")))));
+    BAD_SGX(configuration, sgx_pair("07", DER_SEQ(sgx_pair("0701", der_hex("010101")))));
+    BAD_SGX(configuration, sgx_pair("07", DER_SEQ(sgx_pair("0701", der_hex("0101ff")),
+                                                  sgx_pair("0701", der_hex("0101ff")))));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 15), pcesvn, cpusvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16), pcesvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16), cpusvn)));
     BAD_SGX(tcb,
-            pair("02", DER_SEQ(tcb_components(1, 16), tcb_components(16, 16), pcesvn, cpusvn)));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(1, 16), pcesvn, cpusvn,
-                                    pair("0213", der_hex("020101")))));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(2, 16), pair("0201", der_hex("02020100")),
-                                    pcesvn, cpusvn)));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(2, 16), pair("0201", der_hex("0201ff")), pcesvn,
-                                    cpusvn)));
-    BAD_SGX(tcb, pair("02",
-                      DER_SEQ(tcb_components(1, 16), pair("0211", der_hex("0203010000")), cpusvn)));
-    BAD_SGX(tcb, pair("02", DER_SEQ(tcb_components(1, 16), pcesvn, pair("0212", der_hex("0400")))));
-    BAD_SGX(tcb,
-            pair("02", DER_SEQ(tcb_components(1, 16), pcesvn, pair("0312", der_hex(OCTETS16)))));
+            sgx_pair("02", DER_SEQ(sgx_components(1, 16), sgx_components(16, 16), pcesvn, cpusvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16), pcesvn, cpusvn,
+                                        sgx_pair("0213", der_hex("020101")))));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(2, 16),
+                                        sgx_pair("0201", der_hex("02020100")), pcesvn, cpusvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(2, 16), sgx_pair("0201", der_hex("0201ff")),
+                                        pcesvn, cpusvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16),
+                                        sgx_pair("0211", der_hex("0203010000")), cpusvn)));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16), pcesvn,
+                                        sgx_pair("0212", der_hex("0400")))));
+    BAD_SGX(tcb, sgx_pair("02", DER_SEQ(sgx_components(1, 16), pcesvn,
+                                        sgx_pair("0312", der_hex(OCTETS16)))));
 }
 
 static void no_sgx_extension(void **state)
