@@ -58,10 +58,19 @@ bool base64_append(struct buf *out, struct slice in)
     return true;
 }
 
+static bool is_ascii(struct slice text)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < text.len; i++)
+        all |= text.data[i];
+    return all < 0x80;
+}
+
+/* libsodium 1.0.18 takes bytes from 0x80 on for digits, hence the look at them first. */
 static bool base64_into(struct slice text, uint8_t *out, size_t max, size_t *got)
 {
     const char *end = NULL;
-    if (text.len % 4 != 0)
+    if (text.len % 4 != 0 || !is_ascii(text))
         return false;
     if (text.len == 0)
         return *got = 0, true;
@@ -90,6 +99,57 @@ bool base64_decode(struct slice text, uint8_t *out, size_t out_len)
     size_t got = 0;
     return text.len / 4 == (out_len + 2) / 3 && base64_into(text, out, out_len, &got) &&
            got == out_len;
+}
+
+/* Value + 1 of a base64 digit; 0 for everything else. */
+static const uint8_t base64_digits[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
+
+/* Value of a digit, or a number whose high bits say that it is none. */
+static uint32_t base64_value(uint8_t c)
+{
+    return base64_digits[c] - 1u;
+}
+
+/* The last group: len (1..3) bytes, the rest '=', no bit set that stands for nothing. */
+static bool base64_tail(const uint8_t *at, uint8_t *out, size_t len)
+{
+    uint32_t third = len > 1 ? base64_value(at[2]) : (at[2] == '=' ? 0 : UINT32_MAX);
+    uint32_t fourth = len > 2 ? base64_value(at[3]) : (at[3] == '=' ? 0 : UINT32_MAX);
+    uint32_t first = base64_value(at[0]), second = base64_value(at[1]);
+    if ((first | second | third | fourth) > 63)
+        return false;
+    uint32_t bits = first << 18 | second << 12 | third << 6 | fourth;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(bits >> (16 - 8 * i));
+    return (bits & ((1u << 8 * (3 - len)) - 1)) == 0;
+}
+
+bool base64_decode_public(struct slice text, uint8_t *out, size_t out_len)
+{
+    size_t whole = out_len / 3, rest = out_len % 3;
+    if (text.len % 4 != 0 || text.len / 4 != whole + (rest > 0))
+        return false;
+    const uint8_t *at = text.data;
+    for (size_t i = 0; i < whole; i++, at += 4, out += 3) {
+        uint32_t a = base64_value(at[0]), b = base64_value(at[1]);
+        uint32_t c = base64_value(at[2]), d = base64_value(at[3]);
+        if ((a | b | c | d) > 63)
+            return false;
+        uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+        out[0] = (uint8_t)(bits >> 16);
+        out[1] = (uint8_t)(bits >> 8);
+        out[2] = (uint8_t)bits;
+    }
+    return rest == 0 || base64_tail(at, out, rest);
 }
 
 static const char base58_alphabet[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";

@@ -20,6 +20,9 @@ bool base64_decode_append(struct slice text, struct buf *out) MUST_USE;
 /* Exactly out_len bytes. */
 bool base64_decode(struct slice text, uint8_t *out, size_t out_len) MUST_USE;
 
+/* The same for bytes that are no secret: some six times as fast, but the time tells the value. */
+bool base64_decode_public(struct slice text, uint8_t *out, size_t out_len) MUST_USE;
+
 /* base58btc; quadratic, so inputs are limited to BASE58_BYTES_MAX bytes. */
 enum { BASE58_BYTES_MAX = 128, BASE58_TEXT_MAX = 180 };
 bool base58_append(struct buf *out, struct slice in) MUST_USE;

@@ -38,6 +38,12 @@ static void base64_is_strict(void **state)
         BUF_AUTO struct buf out = BUF_INIT(16);
         bool ok = base64_decode_append(slice_str(cases[i].text), &out);
         assert_int_equal(ok, cases[i].bytes != NULL);
+        uint8_t public[16];
+        for (size_t len = 0; len < 9; len++) {
+            bool right = ok && len == out.len;
+            assert_int_equal(base64_decode_public(slice_str(cases[i].text), public, len), right);
+            assert_true(!right || slice_equal(slice_of(public, len), buf_slice(&out)));
+        }
         if (ok)
             assert_true(slice_equal_str(buf_slice(&out), cases[i].bytes));
         else
@@ -54,6 +60,24 @@ static void base64_exact_length(void **state)
         assert_true(base64_append(&text, slice_of(in, len)));
         assert_int_equal(base64_decode(buf_slice(&text), out, 32), len == 32);
     }
+}
+
+/* Both decoders, on every byte in every place of a group. */
+static void base64_decoders_agree(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"AAAA", "AAA=", "AA==", "////", "+/A=", "zA=="};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        for (unsigned change = 0; change < 4 * 256; change++) {
+            uint8_t text[4], a[3] = {0}, b[3] = {0};
+            memcpy(text, texts[i], 4);
+            text[change / 256] = (uint8_t)change;
+            for (size_t len = 1; len <= 3; len++) {
+                bool ok = base64_decode(slice_of(text, 4), a, len);
+                assert_int_equal(base64_decode_public(slice_of(text, 4), b, len), ok);
+                assert_true(!ok || memcmp(a, b, len) == 0);
+            }
+        }
 }
 
 static void base64_fills_a_buffer_to_its_ceiling(void **state)
@@ -113,6 +137,7 @@ int main(void)
         cmocka_unit_test(hex_is_strict),
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(base64_exact_length),
+        cmocka_unit_test(base64_decoders_agree),
         cmocka_unit_test(base64_fills_a_buffer_to_its_ceiling),
         cmocka_unit_test(base58_known_answers),
         cmocka_unit_test(base58_limits),
