@@ -60,7 +60,7 @@ static enum pem_result read_block(struct slice *text, const char *begin, const c
         size_t len = line_bytes(line);
         if (len > max - used)
             return PEM_TOO_LONG;
-        if (len == 0 || len > left || !base64_decode(line, &out[used], len))
+        if (len == 0 || len > left || !base64_decode_public(line, &out[used], len))
             return PEM_MALFORMED;
         full_line = used == 0 ? len : full_line;
         left = len < full_line || len % 3 != 0 ? 0 : full_line; /* padding ends it too */
