@@ -157,12 +157,13 @@ bool x509_crl_decode(struct slice bytes, struct buf *out, struct error *err)
 {
     if (bytes.len > 2 * X509_CRL_LEN_MAX)
         return error_set(err, "crl/size", NULL, "%zu bytes are too long for a CRL", bytes.len);
-    if (bytes.len == 0)
-        return error_set(err, "crl/format", NULL, "the CRL is empty");
-    if (bytes.data[0] == 0x30) /* a DER SEQUENCE; hex of it starts with '3', PEM with '-' */
+    if (bytes.len > 0 &&
+        bytes.data[0] == 0x30) /* a DER SEQUENCE; hex of it starts with '3', PEM with '-' */
         return buf_append(out, bytes) ||
                error_set(err, "crl/size", NULL, "a CRL of %zu bytes is too long", bytes.len);
     struct slice text = without_trailing(bytes, " \t\r\n", 5);
+    if (text.len == 0)
+        return error_set(err, "crl/format", NULL, "the CRL is empty");
     if (text.data[0] == '-')
         return append_crl_pem(text, out, err);
     if (text.len / 2 > out->max - out->len)

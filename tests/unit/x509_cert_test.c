@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/corpus.h"
 #include "support/der_builder.h"
 #include "support/x509_oracle.h"
 
@@ -399,6 +400,19 @@ static void truncated_and_flipped(void **state)
     assert_true(accepted > 0 && accepted < 8 * der.len); /* content bits may change, form may not */
 }
 
+static void seed(struct slice der, void *accepted)
+{
+    *(size_t *)accepted += survives(der);
+}
+
+static void the_fuzz_corpus(void **state)
+{
+    (void)state;
+    size_t accepted = 0;
+    assert_true(corpus_each("cert", seed, &accepted) > 0);
+    assert_true(accepted > 0);
+}
+
 /* --- the SGX extension --- */
 
 #define OCTETS16 "0410 000102030405060708090a0b0c0d0e0f"
@@ -557,6 +571,7 @@ int main(void)
         cmocka_unit_test(ceiling_on_size),
         cmocka_unit_test(two_common_names),
         cmocka_unit_test(truncated_and_flipped),
+        cmocka_unit_test(the_fuzz_corpus),
         cmocka_unit_test(a_platform_extension),
         cmocka_unit_test(a_processor_extension),
         cmocka_unit_test(malformed_sgx_extensions),

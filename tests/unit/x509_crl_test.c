@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "support/corpus.h"
 #include "support/der_builder.h"
 #include "support/x509_oracle.h"
 
@@ -240,6 +241,19 @@ static void truncated_and_flipped(void **state)
     assert_true(accepted > 0 && accepted < 8 * der.len);
 }
 
+static void seed(struct slice der, void *accepted)
+{
+    *(size_t *)accepted += survives(der);
+}
+
+static void the_fuzz_corpus(void **state)
+{
+    (void)state;
+    size_t accepted = 0;
+    assert_true(corpus_each("crl", seed, &accepted) > 0);
+    assert_true(accepted > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +261,7 @@ int main(void)
         cmocka_unit_test(nothing_revoked), cmocka_unit_test(many_revoked),
         cmocka_unit_test(malformed_parts), cmocka_unit_test(malformed_entries),
         cmocka_unit_test(ceiling_on_size), cmocka_unit_test(truncated_and_flipped),
+        cmocka_unit_test(the_fuzz_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
