@@ -8,45 +8,19 @@
 #include "base/codec.h"
 #include "base/json.h"
 
-/* {"name":"<event>","payload":"<hex>","type":134217729}: RFC 8785 */
-static void write_v2_preimage(const char *name, struct slice payload, struct buf *out)
-{
-    buf_append_str(out, "{\"name\":");
-    json_append_string(out, slice_str(name));
-    buf_append_str(out, ",\"payload\":\"");
-    hex_append(out, payload);
-    buf_printf(out, "\",\"type\":%u}", (unsigned)SIM_RUNTIME_EVENT);
-}
-
-static void write_v1_preimage(const char *name, struct slice payload, struct buf *out)
-{
-    buf_append_le(out, SIM_RUNTIME_EVENT, 4);
-    buf_append_str(out, ":");
-    buf_append_str(out, name);
-    buf_append_str(out, ":");
-    buf_append(out, payload);
-}
-
-bool sim_event_digest(unsigned version, const char *name, struct slice payload,
-                      uint8_t out[SHA384_LEN], struct error *err)
+static bool runtime_digest(unsigned version, const char *name, struct slice payload,
+                           uint8_t out[SHA384_LEN], struct error *err)
 {
     struct buf preimage BUF_AUTO = BUF_INIT(4 * SIM_EVENT_PAYLOAD_MAX);
-    if (version == 2)
-        write_v2_preimage(name, payload, &preimage);
-    else
-        write_v1_preimage(name, payload, &preimage);
-    if (preimage.failed)
-        return error_set(err, "sim/limit", "payload", "event payload is too long");
+    if (version == 1) {
+        event_digest_v1(slice_str(name), payload, out);
+        return true;
+    }
+    if (!event_preimage_v2(slice_str(name), payload, &preimage))
+        return error_set(err, "sim/limit", "payload", "event payload is longer than %d bytes",
+                         SIM_EVENT_PAYLOAD_MAX);
     sha384(buf_slice(&preimage), out);
     return true;
-}
-
-void sim_rtmr_extend(uint8_t rtmr[SIM_RTMR_LEN], const uint8_t digest[SHA384_LEN])
-{
-    const struct slice parts[2] = {slice_of(rtmr, SIM_RTMR_LEN), slice_of(digest, SHA384_LEN)};
-    uint8_t next[SHA384_LEN];
-    sha384_parts(parts, 2, next);
-    memcpy(rtmr, next, SIM_RTMR_LEN);
 }
 
 static bool log_add(struct sim_event_log *log, struct sim_event *event, struct slice payload,
@@ -70,12 +44,12 @@ static bool log_add(struct sim_event_log *log, struct sim_event *event, struct s
 bool sim_log_runtime(struct sim_event_log *log, unsigned version, const char *name,
                      struct slice payload, struct error *err)
 {
-    struct sim_event event = {.imr = 3, .type = SIM_RUNTIME_EVENT, .version = version};
+    struct sim_event event = {.imr = 3, .type = EVENT_TYPE_RUNTIME, .version = version};
     if (strlen(name) >= sizeof event.name)
         return error_set(err, "sim/limit", "event", "event name is longer than %zu bytes",
                          sizeof event.name - 1);
     snprintf(event.name, sizeof event.name, "%s", name);
-    return sim_event_digest(version, name, payload, event.digest, err) &&
+    return runtime_digest(version, name, payload, event.digest, err) &&
            log_add(log, &event, payload, err);
 }
 
@@ -100,12 +74,12 @@ void sim_log_replay(const struct sim_event_log *log, unsigned imr, uint8_t out[S
     memset(out, 0, SIM_RTMR_LEN);
     for (size_t i = 0; i < log->count; i++)
         if (log->events[i].imr == imr)
-            sim_rtmr_extend(out, log->events[i].digest);
+            rtmr_extend(out, log->events[i].digest);
 }
 
 static void write_event(const struct sim_event *event, bool stripped, struct buf *out)
 {
-    bool runtime = event->type == SIM_RUNTIME_EVENT;
+    bool runtime = event->type == EVENT_TYPE_RUNTIME;
     buf_printf(out, "{\"imr\":%u,\"event_type\":%u,\"digest\":\"", event->imr, event->type);
     if (!stripped || !runtime)
         hex_append(out, slice_of(event->digest, sizeof event->digest));
@@ -117,7 +91,7 @@ static void write_event(const struct sim_event *event, bool stripped, struct buf
     buf_append_str(out, "\"");
     if (event->version == 2) {
         struct buf preimage BUF_AUTO = BUF_INIT(4 * SIM_EVENT_PAYLOAD_MAX);
-        write_v2_preimage(event->name, buf_slice(&event->payload), &preimage);
+        event_preimage_v2(slice_str(event->name), buf_slice(&event->payload), &preimage);
         buf_append_str(out, ",\"version\":2,\"preimage\":\"");
         hex_append(out, buf_slice(&preimage));
         buf_append_str(out, "\"");

@@ -145,7 +145,7 @@ static void extend_profile(struct sim_machine *m)
     snprintf(text, sizeof text, "calimero-rtmr3-v2:node:locked-read-only:%s", root_hex);
     sha384(slice_str(text), digest);
     memset(m->td.rtmr[3], 0, SIM_RTMR_LEN);
-    sim_rtmr_extend(m->td.rtmr[3], digest);
+    rtmr_extend(m->td.rtmr[3], digest);
 }
 
 static void set_gcp_registers(struct sim_machine *m)
@@ -321,7 +321,7 @@ bool sim_machine_emit(struct sim_machine *m, const char *event, struct slice pay
     pthread_mutex_lock(&m->lock);
     bool ok = sim_log_runtime(&m->log, log_version(m), event, payload, err);
     if (ok)
-        sim_rtmr_extend(m->td.rtmr[3], m->log.events[m->log.count - 1].digest);
+        rtmr_extend(m->td.rtmr[3], m->log.events[m->log.count - 1].digest);
     pthread_mutex_unlock(&m->lock);
     return ok;
 }
