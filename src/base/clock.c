@@ -100,6 +100,18 @@ bool time_parse_utc(struct slice text, int64_t *out_unix_s)
                            out_unix_s);
 }
 
+bool time_parse(struct slice text, int64_t *out_unix_s)
+{
+    int64_t seconds = 0;
+    size_t digits = 0;
+    for (; digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9'; digits++)
+        seconds = digits < 12 ? seconds * 10 + (text.data[digits] - '0') : seconds;
+    if (digits == 0 || digits != text.len || digits > 12)
+        return time_parse_utc(text, out_unix_s);
+    *out_unix_s = seconds;
+    return true;
+}
+
 void time_format_utc(int64_t unix_s, char out[TIME_TEXT_MAX])
 {
     const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */

@@ -13,6 +13,8 @@ int64_t clock_monotonic_us(void);
 enum { TIME_TEXT_MAX = 21 };
 /* "YYYY-MM-DDThh:mm:ssZ" exactly, years 1970..9999. */
 bool time_parse_utc(struct slice text, int64_t *out_unix_s) MUST_USE;
+/* The same, or Unix seconds in at most 12 digits: how people write a time. */
+bool time_parse(struct slice text, int64_t *out_unix_s) MUST_USE;
 void time_format_utc(int64_t unix_s,
                      char out[TIME_TEXT_MAX]); /* years outside 1970..9999 print as limits */
 /* Civil fields (month 1..12) to Unix seconds; false when a field is out of range. */

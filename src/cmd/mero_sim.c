@@ -127,11 +127,7 @@ static bool set_clock(const struct args *args, struct error *err)
     int64_t now_s = 0;
     if (text == NULL || text[0] == '\0')
         return true;
-    size_t digits = strspn(text, "0123456789");
-    if (text[digits] == '\0' && digits <= 12)
-        for (const char *at = text; *at != '\0'; at++)
-            now_s = now_s * 10 + (*at - '0');
-    else if (!time_parse_utc(slice_str(text), &now_s))
+    if (!time_parse(slice_str(text), &now_s))
         return error_set(err, "usage", "--now", "'%s' is no time (RFC 3339 in UTC, or seconds)",
                          text);
     clock_dev_set(now_s);

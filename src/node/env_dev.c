@@ -3,22 +3,12 @@
 #include "base/clock.h"
 #include "node/env.h"
 
-static bool parse_seconds(const char *text, int64_t *out)
-{
-    int64_t value = 0;
-    size_t digits = 0;
-    for (; text[digits] >= '0' && text[digits] <= '9' && digits < 12; digits++)
-        value = value * 10 + (text[digits] - '0');
-    *out = value;
-    return digits > 0 && text[digits] == 0;
-}
-
 bool node_env_apply_dev(const struct node_env *env, struct error *err)
 {
     int64_t now_s;
     if (env->dev_now == NULL)
         return true;
-    if (!time_parse_utc(slice_str(env->dev_now), &now_s) && !parse_seconds(env->dev_now, &now_s))
+    if (!time_parse(slice_str(env->dev_now), &now_s))
         return error_set(err, "config/value", "MERO_DEV_NOW",
                          "MERO_DEV_NOW is '%s', wanted are Unix seconds or YYYY-MM-DDThh:mm:ssZ",
                          env->dev_now);

@@ -10,18 +10,11 @@
 #include "operator/evidence.h"
 #include "operator/quote_command.h"
 
-enum { NONCE_MAX = 64, ENDPOINT_TEXT_MAX = 512, UNIX_DIGITS_MAX = 12 };
+enum { NONCE_MAX = 64, ENDPOINT_TEXT_MAX = 512 };
 
 static bool parse_time(const char *text, int64_t *out, struct error *err)
 {
-    size_t len = strlen(text);
-    bool digits = len > 0 && len <= UNIX_DIGITS_MAX && strspn(text, "0123456789") == len;
-    int64_t value = 0;
-    for (size_t i = 0; digits && i < len; i++)
-        value = value * 10 + (text[i] - '0');
-    if (digits)
-        *out = value;
-    return digits || time_parse_utc(slice_str(text), out) ||
+    return time_parse(slice_str(text), out) ||
            error_set(err, "usage", "--at",
                      "--at is '%s': give RFC 3339 in UTC (2026-08-27T10:00:00Z) or Unix seconds",
                      text);

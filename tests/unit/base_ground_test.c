@@ -108,6 +108,33 @@ static char *nested(size_t depth)
     return text;
 }
 
+static void times_as_people_write_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+        int64_t value;
+    } cases[] = {
+        {"0", true, 0},
+        {"1767225600", true, 1767225600},
+        {"2026-01-01T00:00:00Z", true, 1767225600},
+        {"999999999999", true, INT64_C(999999999999)},
+        {"1000000000000", false, 0},
+        {"", false, 0},
+        {"-1", false, 0},
+        {" 1", false, 0},
+        {"1 ", false, 0},
+        {"2026-01-01", false, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t value = 0;
+        if (time_parse(slice_str(cases[i].text), &value) != cases[i].ok)
+            fail_msg("'%s'", cases[i].text);
+        assert_int_equal(value, cases[i].value);
+    }
+}
+
 static void json_is_bounded(void **state)
 {
     (void)state;
@@ -291,6 +318,7 @@ int main(void)
         cmocka_unit_test(reader_sticks_when_short),
         cmocka_unit_test(errors_stay_one_printable_line),
         cmocka_unit_test(times_parse_and_print),
+        cmocka_unit_test(times_as_people_write_them),
         cmocka_unit_test(json_is_bounded),
         cmocka_unit_test(json_spans_are_source_bytes),
         cmocka_unit_test(files_are_replaced_whole),
