@@ -83,6 +83,8 @@ http_exchange_tail(const struct http_exchange *x); /* what '*' matched, percent-
 /* NULL when absent. Query values are percent-decoded. */
 const char *http_exchange_query(const struct http_exchange *x, const char *name);
 const char *http_exchange_header(const struct http_exchange *x, const char *name);
+/* Of a header that came several times, the last: proxies append. */
+const char *http_exchange_last_header(const struct http_exchange *x, const char *name);
 struct slice http_exchange_body(const struct http_exchange *x);
 /* Peer address as text without port; "unix" for unix sockets. */
 const char *http_exchange_peer(const struct http_exchange *x);

@@ -187,6 +187,14 @@ const char *http_exchange_header(const struct http_exchange *x, const char *name
     return NULL;
 }
 
+const char *http_exchange_last_header(const struct http_exchange *x, const char *name)
+{
+    for (size_t i = x->headers.count; i > 0; i--)
+        if (strcasecmp(x->headers.items[i - 1].name, name) == 0)
+            return x->headers.items[i - 1].value;
+    return NULL;
+}
+
 struct slice http_exchange_body(const struct http_exchange *x)
 {
     return buf_slice(&x->body);
