@@ -1,0 +1,111 @@
+/* Stateless challenges. */
+#include "kms/challenge.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/hash.h"
+
+enum { RANDOM_LEN = 16, EXPIRY_LEN = 8, HEAD_LEN = RANDOM_LEN + EXPIRY_LEN };
+
+/* The terminating NUL belongs to each label: no label is a prefix of another. */
+static const char id_label[] = "mero-kms/challenge-id/v1";
+static const char nonce_label[] = "mero-kms/challenge-nonce/v1";
+static const char mix_label[] = "mero-kms/challenge-key/v1";
+
+struct challenge_mint {
+    struct secret key;
+    uint32_t ttl_s;
+    atomic_llong latest_s;
+};
+
+bool challenge_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s,
+                         struct challenge_mint **out, struct error *err)
+{
+    uint8_t own[32] = {0};
+    struct challenge_mint *mint = calloc(1, sizeof(*mint));
+    if (mint == NULL)
+        return error_set(err, "challenge/memory", NULL, "out of memory");
+    if (!secret_alloc(&mint->key, SHA256_LEN, err)) {
+        free(mint);
+        return false;
+    }
+    if (!shared)
+        random_bytes(own, sizeof(own));
+    const struct slice parts[] = {slice_of(mix_label, sizeof(mix_label)), slice_of(own, 32)};
+    hmac_sha256(shared_key, parts, 2, mint->key.data);
+    secret_wipe(own, sizeof(own));
+    mint->ttl_s = ttl_s;
+    atomic_init(&mint->latest_s, 0);
+    *out = mint;
+    return true;
+}
+
+void challenge_mint_close(struct challenge_mint **mint)
+{
+    if (*mint == NULL)
+        return;
+    secret_free(&(*mint)->key);
+    free(*mint);
+    *mint = NULL;
+}
+
+int64_t challenge_now_s(struct challenge_mint *mint)
+{
+    long long now = (long long)clock_unix_s();
+    long long latest = atomic_load(&mint->latest_s);
+    while (latest < now && !atomic_compare_exchange_weak(&mint->latest_s, &latest, now))
+        ;
+    return now > latest ? now : latest;
+}
+
+static void mac(const struct challenge_mint *mint, const char *label, size_t label_len,
+                const uint8_t head[HEAD_LEN], struct slice peer_id, uint8_t out[SHA256_LEN])
+{
+    const struct slice parts[] = {slice_of(label, label_len), slice_of(head, HEAD_LEN), peer_id};
+    hmac_sha256(secret_slice(&mint->key), parts, 3, out);
+}
+
+void challenge_issue(struct challenge_mint *mint, struct slice peer_id, struct challenge *out)
+{
+    out->expires_at_s = challenge_now_s(mint) + mint->ttl_s;
+    random_bytes(out->raw, RANDOM_LEN);
+    store_u64be(&out->raw[RANDOM_LEN], (uint64_t)out->expires_at_s);
+    mac(mint, id_label, sizeof(id_label), out->raw, peer_id, &out->raw[HEAD_LEN]);
+    mac(mint, nonce_label, sizeof(nonce_label), out->raw, peer_id, out->nonce);
+    hex_encode(slice_of(out->raw, sizeof(out->raw)), out->id);
+}
+
+/* Lower case only: one challenge, one spelling. */
+static bool is_canonical(struct slice id)
+{
+    if (id.len != CHALLENGE_ID_TEXT_LEN)
+        return false;
+    for (size_t i = 0; i < id.len; i++)
+        if (!((id.data[i] >= '0' && id.data[i] <= '9') || (id.data[i] >= 'a' && id.data[i] <= 'f')))
+            return false;
+    return true;
+}
+
+enum challenge_check challenge_check(struct challenge_mint *mint, struct slice id,
+                                     struct slice peer_id, struct challenge *out)
+{
+    uint8_t tag[SHA256_LEN];
+    struct challenge c;
+    if (!is_canonical(id) || !hex_decode(id, c.raw, sizeof(c.raw)))
+        return CHALLENGE_MALFORMED;
+    mac(mint, id_label, sizeof(id_label), c.raw, peer_id, tag);
+    if (!bytes_equal_ct(tag, &c.raw[HEAD_LEN], sizeof(tag)))
+        return CHALLENGE_UNKNOWN;
+    c.expires_at_s = (int64_t)load_u64be(&c.raw[RANDOM_LEN]);
+    if (c.expires_at_s <= challenge_now_s(mint))
+        return CHALLENGE_EXPIRED;
+    mac(mint, nonce_label, sizeof(nonce_label), c.raw, peer_id, c.nonce);
+    memcpy(c.id, id.data, CHALLENGE_ID_TEXT_LEN);
+    c.id[CHALLENGE_ID_TEXT_LEN] = '\0';
+    *out = c;
+    return CHALLENGE_GOOD;
+}

@@ -1,0 +1,26 @@
+/* A few threads for work that blocks, with a bound on how much may be under way at all. */
+#ifndef KMS_POOL_H
+#define KMS_POOL_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+struct pool;
+struct pool_job {
+    void (*run)(void *job_ctx);
+    void *ctx;
+};
+
+/* in_flight_max counts running and waiting jobs. */
+bool pool_open(unsigned workers, size_t in_flight_max, struct pool **out,
+               struct error *err) MUST_USE;
+/* False when in_flight_max is reached or the pool is closing: the job was not taken. */
+bool pool_submit(struct pool *pool, struct pool_job job) MUST_USE;
+size_t pool_in_flight(struct pool *pool);
+/* False when something was still under way at the end of the time. */
+bool pool_wait_idle(struct pool *pool, unsigned timeout_ms) MUST_USE;
+/* Runs what was taken, then ends the threads. */
+void pool_close(struct pool **pool);
+
+#endif
