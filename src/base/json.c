@@ -45,6 +45,8 @@ bool json_parse(struct slice text, size_t len_max, size_t flags, json_t **out, s
     if (!json_depth_ok(text))
         return error_set(err, "json/depth", NULL, "JSON is nested deeper than %d levels",
                          JSON_DEPTH_MAX);
+    if (text.len == 0)
+        return error_set(err, "json/syntax", NULL, "an empty text is not JSON");
     json_t *value =
         json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES | flags, &why);
     if (value == NULL)
