@@ -183,6 +183,7 @@ bool admin_start(const struct admin_options *options, struct admin **out, struct
     if (a == NULL)
         return error_set(err, "node/memory", NULL, "out of memory");
     a->started_s = clock_unix_s();
+    a->places = options->places;
     if (!set_prefix(a, options->path_prefix, err) || !tee_queue_start(a, &a->tee, err) ||
         !start_server(a, options, err)) {
         admin_stop(&a, 0);

@@ -6,6 +6,7 @@
 #define NODE_ADMIN_H
 
 #include "platform/quote_source.h"
+#include "platform/tee_info.h"
 #include "store/store.h"
 
 struct admin;
@@ -13,9 +14,10 @@ struct admin;
 struct admin_options {
     const char *const *listen; /* "127.0.0.1:2528", "[::1]:2528" */
     size_t listen_count;
-    const char *path_prefix; /* NODE_PATH_PREFIX; NULL or empty = none */
-    bool admin_disabled;     /* [server.admin] enabled = false: only /metrics is left */
-    unsigned idle_timeout_s; /* 0 = 30: a transfer without progress is cut off */
+    const char *path_prefix;  /* NODE_PATH_PREFIX; NULL or empty = none */
+    bool admin_disabled;      /* [server.admin] enabled = false: only /metrics is left */
+    struct tee_places places; /* where tee/info looks; zero = the real places */
+    unsigned idle_timeout_s;  /* 0 = 30: a transfer without progress is cut off */
 };
 
 /* Codes: http/listen and what the server says of an address. */

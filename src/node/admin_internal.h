@@ -9,6 +9,7 @@
 #include "node/admin.h"
 #include "node/admin_metrics.h"
 #include "node/limits.h"
+#include "platform/tee_info.h"
 
 enum { ADMIN_ROUTES = 11 };
 
@@ -16,10 +17,19 @@ enum admin_phase { ADMIN_STARTING, ADMIN_READY, ADMIN_STOPPING };
 
 struct tee_queue;
 
+/* What tee/info tells, once it was found out. */
+struct tee_facts {
+    char mrtd[2 * MRTD_LEN + 1];
+    struct tee_cloud cloud;
+};
+
 struct admin {
     struct http_server *server;
     struct tee_queue *tee;
     struct admin_metrics metrics;
+    struct tee_places places;
+    struct tee_facts facts; /* written by the queue's thread before has_facts */
+    atomic_bool has_facts;
     int64_t started_s; /* Unix time */
     _Atomic enum admin_phase phase;
     _Atomic(struct store *) store; /* NULL until ready */

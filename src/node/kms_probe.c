@@ -39,6 +39,7 @@ bool kms_probe_run(const char *dir, const struct settings_overrides *overrides,
     struct keyrelease_options *options = &settings.plan.options;
     options->verifier = verifier;
     options->quotes = quotes;
+    options->budget_ms = NODE_PROBE_BUDGET_MS;
     struct error cause;
     memset(out, 0, sizeof *out);
     out->ok = keyrelease_fetch(options, &key, &sealed, &out->failure, &cause);

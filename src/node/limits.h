@@ -20,6 +20,7 @@ enum {
     NODE_HTTP_THREADS = 4,                   /* poll threads; uploads block on disk in them */
     NODE_DRAIN_MS = 8000,                    /* running requests at shutdown */
     NODE_WATCH_INTERVAL_MS = 5000,           /* data directory check (A.4) */
+    NODE_PROBE_BUDGET_MS = 10000,            /* retries of `kms probe`; a start has longer */
     NODE_RELEASE_VERSION_MAX = 64,           /* characters of a release version */
     NODE_STARTS_RECORD_MAX = 1024,           /* the start record in the datastore */
     NODE_NOTIFY_STATE_MAX = 512,             /* one sd_notify datagram */

@@ -25,8 +25,6 @@ bool settings_load(const char *dir, const struct settings_overrides *overrides,
     node_env_read(&out->env);
     if (!node_config_load(dir, &out->config, err))
         return false;
-    if (overrides->kms_url != NULL)
-        out->config->tee.url = overrides->kms_url;
     return overrides->auth_mode == NULL ||
            node_config_set_auth_mode(out->config, overrides->auth_mode, err);
 }
@@ -82,6 +80,8 @@ bool settings_judge(struct settings *s, const struct settings_overrides *overrid
     if (!settings_judge_dev(s, overrides->mock_tee, err) || !judge_config(s, err) ||
         !judge_auth(s, err))
         return false;
+    if (overrides->kms_url != NULL)
+        s->config->tee.url = overrides->kms_url; /* judged by whoever uses it, as its own case */
     if (s->config->has_tee)
         s->has_plan = key_plan_make(s->config, &s->env, &s->plan, err);
     return s->has_plan == s->config->has_tee;
