@@ -95,16 +95,16 @@ CASES = [
      "transportPublicKeyB64"),
     ("attest: damaged body", {"attest": damaged_quote(200)}, QUOTE, "."),
     ("attest: damaged signature", {"attest": damaged_quote(48 + 584 + 4 + 10)}, QUOTE, "."),
-    ("attest: unknown version", {"attest": damaged_quote(0)}, QUOTE, "version"),
+    ("attest: unknown version", {"attest": damaged_quote(1)}, QUOTE, "version"),
     ("attest: redirect", {"attest": redirect}, REFUSED, "307"),
     ("attest: 400", {"attest": always(400, {"error": "invalid_attestation_request"})}, REFUSED,
      "invalid_attestation_request"),
     ("attest: 404 without a body", {"attest": always(404, "")}, REFUSED, "404"),
     ("attest: 403 by policy", {"attest": always(403, TAG)}, REFUSED, "measurement_policy_rejected"),
-    ("attest: no HTTP", {"attest": raw(b"\x15\x03\x01\x00\x02\x02\x28")}, UNREACHABLE, "attest"),
+    ("attest: no HTTP", {"attest": raw(b"\x15\x03\x01\x00\x02\x02\x28")}, REFUSED, "not usable HTTP"),
     ("attest: body shorter than said",
-     {"attest": raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{}")}, UNREACHABLE,
-     "attest"),
+     {"attest": raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{}")},
+     (REFUSED, UNREACHABLE), "attest"),
     ("challenge: not JSON", {"challenge": always(200, "<html>")}, REFUSED, "challenge"),
     ("challenge: no nonce", {"challenge": replaced(nonceB64=None)}, REFUSED, "nonceB64"),
     ("challenge: nonce of 31 bytes", {"challenge": replaced(nonceB64=b64(bytes(31)))}, REFUSED,
@@ -125,7 +125,7 @@ CASES = [
 ]
 SEALED_KEYS = [
     ("get-key: sealed key of 31 bytes", b"\x5a" * 31, "31"),
-    ("get-key: empty sealed key", b"", "empty"),
+    ("get-key: empty sealed key", b"", "too short"),
 ]
 CLEAR_KEYS = [
     ("clear key of 31 bytes", "5a" * 31, "undersized"),

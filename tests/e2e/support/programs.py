@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BUILD = Path(os.environ.get("MERO_BUILD_DIR", Path(__file__).resolve().parents[3] / "build"))
@@ -22,6 +23,28 @@ def need_programs(*names):
     if missing:
         print(f"skipped: {', '.join(missing)} not in {BUILD}")
         sys.exit(SKIPPED)
+
+
+def expect(got, want, context=""):
+    assert got == want, f"{got!r}, wanted {want!r}\n{context}"
+
+
+def run_one(test):
+    begin, problem = time.monotonic(), ""
+    try:
+        test()
+    except Exception as failure:  # told, counted, and the other tests go on
+        problem = f": {failure}" if isinstance(failure, AssertionError) else f": {failure!r}"
+    print(f"{'not ok' if problem else 'ok'} - {test.__name__} ({time.monotonic() - begin:.1f} s){problem}", flush=True)
+    return not problem
+
+
+def run_tests(tests):
+    """Functions without arguments, four at a time: most of them wait most of the time. Names on the command line choose.
+    Returns the exit status."""
+    wanted = [t for t in tests if len(sys.argv) == 1 or t.__name__ in sys.argv[1:]]
+    with ThreadPoolExecutor(4) as pool:
+        return 0 if wanted and all(list(pool.map(run_one, wanted))) else 1
 
 
 def free_port():
