@@ -128,7 +128,9 @@ static void read_setting(const struct kms_environment *env, struct kms_config *c
 bool kms_config_read(const struct kms_environment *env, struct kms_config *out,
                      struct kms_findings *findings)
 {
-    *out = (struct kms_config){0};
+    *out = (struct kms_config){.agent_ms = KMS_AGENT_MS,
+                               .collateral_ms = KMS_COLLATERAL_MS,
+                               .get_key_in_flight = KMS_GET_KEY_IN_FLIGHT};
     *findings = (struct kms_findings){0};
     policy_init(&out->policy);
     for (size_t i = 0; i < SETTING_COUNT; i++)

@@ -97,6 +97,10 @@ struct kms_config {
     /* development builds only */
     struct kms_text simulator_endpoint, dev_root, dev_now;
 
+    /* No settings: from limits.h, for tests to shorten. */
+    uint32_t agent_ms, collateral_ms;
+    uint32_t get_key_in_flight;
+
     /* The policy from the environment, and whether there is one to decide by. */
     struct policy policy; /* owned */
     bool policy_ready;

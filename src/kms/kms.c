@@ -33,7 +33,7 @@ static bool open_verifier(struct kms *kms, bool has_state, struct error *err)
     struct dcap_verifier_options options = {
         .endpoint_count = c->collateral_urls.count,
         .timeout_ms = KMS_COLLATERAL_REQUEST_MS,
-        .budget_ms = KMS_COLLATERAL_MS,
+        .budget_ms = c->collateral_ms,
     };
     for (size_t i = 0; i < c->collateral_urls.count; i++)
         options.endpoints[i] = c->collateral_urls.items[i].text;
@@ -56,7 +56,7 @@ static bool open_agents(struct kms *kms, struct error *err)
         c->simulator_endpoint.text[0] != '\0' ? c->simulator_endpoint.text : c->dstack_socket.text;
     const struct dstack_options options = {
         .socket_path = path[0] != '\0' ? path : NULL,
-        .timeout_ms = KMS_AGENT_MS,
+        .timeout_ms = c->agent_ms,
         .cancel = &kms->stopping,
     };
     return dstack_open(&options, &kms->agent, err) && dstack_open(&options, &kms->self_agent, err);
@@ -95,7 +95,7 @@ static bool open_parts(struct kms *kms, struct error *err)
     return open_verifier(kms, has_state, err) && open_agents(kms, err) &&
            open_challenges(kms, err) && open_audit(kms, has_state, err) &&
            source_limiter_open(c->rate, c->burst, &kms->limiter, err) &&
-           pool_open(KMS_GET_KEY_WORKERS, KMS_GET_KEY_IN_FLIGHT, &kms->get_key_pool, err) &&
+           pool_open(KMS_GET_KEY_WORKERS, c->get_key_in_flight, &kms->get_key_pool, err) &&
            pool_open(KMS_ATTEST_WORKERS, KMS_ATTEST_IN_FLIGHT, &kms->attest_pool, err);
 }
 
