@@ -8,22 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct slice slice_of(const void *data, size_t len)
-{
-    return (struct slice){data, len};
-}
-
 struct slice slice_str(const char *text)
 {
     return (struct slice){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
-}
-
-struct slice slice_cut(struct slice s, size_t at, size_t len)
-{
-    if (at >= s.len)
-        return (struct slice){NULL, 0};
-    size_t left = s.len - at;
-    return (struct slice){s.data + at, len < left ? len : left};
 }
 
 bool slice_equal(struct slice a, struct slice b)
@@ -247,29 +234,6 @@ uint64_t reader_u64be(struct reader *r)
 bool reader_at_end(const struct reader *r)
 {
     return !r->failed && r->rest.len == 0;
-}
-
-uint16_t load_u16le(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-uint32_t load_u32le(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-uint64_t load_u64le(const uint8_t *p)
-{
-    return (uint64_t)load_u32le(p) | (uint64_t)load_u32le(p + 4) << 32;
-}
-
-uint64_t load_u64be(const uint8_t *p)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value = value << 8 | p[i];
-    return value;
 }
 
 void store_u64be(uint8_t *p, uint64_t value)

@@ -16,9 +16,21 @@ struct slice {
     size_t len;
 };
 
-struct slice slice_of(const void *data, size_t len);
-struct slice slice_str(const char *text);                      /* without the terminating NUL */
-struct slice slice_cut(struct slice s, size_t at, size_t len); /* clamped to s */
+static inline struct slice slice_of(const void *data, size_t len)
+{
+    return (struct slice){(const uint8_t *)data, len};
+}
+
+/* len bytes from `at`, clamped to s. */
+static inline struct slice slice_cut(struct slice s, size_t at, size_t len)
+{
+    if (at >= s.len)
+        return (struct slice){NULL, 0};
+    size_t left = s.len - at;
+    return (struct slice){&s.data[at], len < left ? len : left};
+}
+
+struct slice slice_str(const char *text);         /* without the terminating NUL */
 bool slice_equal(struct slice a, struct slice b); /* not constant time: public bytes only */
 bool slice_equal_str(struct slice a, const char *text);
 bool slice_is_zero(struct slice s);
@@ -75,10 +87,33 @@ const uint8_t *reader_bytes(struct reader *r, size_t len); /* NULL when short */
 bool reader_at_end(
     const struct reader *r) MUST_USE; /* true when nothing failed and nothing is left */
 
-uint16_t load_u16le(const uint8_t *p);
-uint32_t load_u32le(const uint8_t *p);
-uint64_t load_u64le(const uint8_t *p);
-uint64_t load_u64be(const uint8_t *p);
+/* Numbers at a place in memory, whatever its alignment. Inline: page walks call them by the dozen.
+ */
+static inline uint16_t load_u16le(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t load_u32le(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t load_u64le(const uint8_t *p)
+{
+    return (uint64_t)load_u32le(p) | (uint64_t)load_u32le(&p[4]) << 32;
+}
+
+static inline uint32_t load_u32be(const uint8_t *p)
+{
+    return (uint32_t)p[3] | (uint32_t)p[2] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[0] << 24;
+}
+
+static inline uint64_t load_u64be(const uint8_t *p)
+{
+    return (uint64_t)load_u32be(&p[4]) | (uint64_t)load_u32be(p) << 32;
+}
+
 void store_u64be(uint8_t *p, uint64_t value);
 void store_u32le(uint8_t *p, uint32_t value);
 void store_u16le(uint8_t *p, uint16_t value);
