@@ -1,5 +1,6 @@
 /* What encryption costs the store, as ratios within one run on one core: the same work with plain
- * LMDB, and with the bare cipher and hashes from the same libcrypto.
+ * LMDB, and with the bare cipher and hashes from the same libcrypto. What is compared is done in
+ * turns, a little of each at a time, so that whatever else the machine does hits both alike.
  *
  *   store_bench [--rows N] [--mib N] [--only blobs|rows|scans|commits] [--json]
  *               MEMORY_DIR DISK_DIR
@@ -7,10 +8,12 @@
  * MEMORY_DIR should be on tmpfs (what the processor costs), DISK_DIR on the disk (durable commits).
  */
 #define _GNU_SOURCE /* sched_setaffinity */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,133 +123,189 @@ static void remove_dir(const char *dir, const char *name)
         die("remove", NULL);
 }
 
-/* ---- bare primitives ---- */
+/* ---- in turns ---- */
 
-struct bare {
-    double gcm_seal_64k, gcm_open_64k, gcm_open_1m, sha256, copy; /* microseconds per MiB */
-    double gcm_open_256, gcm_open_1k, name_hash;                  /* microseconds each */
+struct meter {
+    double spent, started;
+    bool wall;
 };
 
-static double gcm_us(struct aead *a, uint8_t *data, size_t len, size_t aad, int rounds, bool open)
+static void begin(struct meter *m)
 {
-    uint8_t nonce[AEAD_NONCE_LEN] = {0}, tag[AEAD_TAG_LEN], head[64] = {0};
-    struct error err;
-    uint8_t *out = malloc(len);
-    if (out == NULL ||
-        !aead_seal_detached(a, nonce, slice_of(head, aad), slice_of(data, len), data, tag, &err))
-        die("seal", &err);
-    double start = now_us();
-    for (int i = 0; i < rounds; i++) {
-        bool ok = open ? aead_unseal_detached(a, nonce, slice_of(head, aad), slice_of(data, len),
-                                              tag, out, &err)
-                       : aead_seal_detached(a, nonce, slice_of(head, aad), slice_of(data, len), out,
-                                            tag, &err);
-        if (!ok)
-            die("aead", &err);
-    }
-    double took = (now_us() - start) / rounds;
-    free(out);
-    return took;
+    m->started = m->wall ? wall_us() : now_us();
 }
 
-static struct bare measure_bare(void)
+static void end(struct meter *m)
 {
-    struct bare b = {0};
-    struct aead *a = NULL;
-    struct error err;
-    uint8_t *data = malloc(MIB), *copy = malloc(MIB), digest[32];
-    if (data == NULL || copy == NULL || !aead_open_key(&a, key_bytes, &err))
+    m->spent += (m->wall ? wall_us() : now_us()) - m->started;
+}
+
+/* ---- bare primitives ---- */
+
+/* The cipher on pieces of a buffer, as often as asked for. */
+struct bare {
+    struct aead *aead;
+    uint8_t *plain, *sealed; /* MIB each */
+    size_t piece;
+    uint8_t tag[AEAD_TAG_LEN];
+};
+
+static void bare_open(struct bare *b, size_t piece)
+{
+    const uint8_t nonce[AEAD_NONCE_LEN] = {0}, head[64] = {0};
+    *b = (struct bare){.plain = malloc(MIB), .sealed = malloc(MIB), .piece = piece};
+    if (b->plain == NULL || b->sealed == NULL || !aead_open_key(&b->aead, key_bytes, NULL))
         die("memory", NULL);
-    fill_noise(data, MIB, 1);
-    b.gcm_seal_64k = gcm_us(a, data, 65536, 64, 4000, false) * 16;
-    b.gcm_open_64k = gcm_us(a, data, 65536, 64, 4000, true) * 16;
-    b.gcm_open_1m = gcm_us(a, data, MIB, 64, 300, true);
-    b.gcm_open_256 = gcm_us(a, data, 256, 39, 300000, true);
-    b.gcm_open_1k = gcm_us(a, data, 1024, 39, 200000, true);
-    double start = now_us();
-    for (int i = 0; i < 100; i++)
-        sha256(slice_of(data, MIB), digest);
-    b.sha256 = (now_us() - start) / 100;
-    start = now_us();
-    for (int i = 0; i < 300; i++) {
-        memcpy(copy, data, MIB);
-        data[i] = copy[MIB - 1 - i];
+    fill_noise(b->plain, MIB, 1);
+    if (!aead_seal_detached(b->aead, nonce, slice_of(head, 40), slice_of(b->plain, piece),
+                            b->sealed, b->tag, NULL))
+        die("seal", NULL);
+}
+
+static void bare_close(struct bare *b)
+{
+    aead_free(&b->aead);
+    free(b->plain);
+    free(b->sealed);
+}
+
+/* The same piece again and again: what the cipher can do at its best. */
+static void bare_unseal(struct bare *b, size_t times)
+{
+    const uint8_t nonce[AEAD_NONCE_LEN] = {0}, head[64] = {0};
+    for (size_t i = 0; i < times; i++)
+        if (!aead_unseal_detached(b->aead, nonce, slice_of(head, 40), slice_of(b->sealed, b->piece),
+                                  b->tag, b->plain, NULL))
+            die("unseal", NULL);
+}
+
+static void bare_seal(struct bare *b, const uint8_t *data, size_t times)
+{
+    const uint8_t nonce[AEAD_NONCE_LEN] = {0}, head[64] = {0};
+    for (size_t i = 0; i < times; i++)
+        if (!aead_seal_detached(b->aead, nonce, slice_of(head, 40),
+                                slice_of(&data[i * b->piece], b->piece), &b->sealed[i * b->piece],
+                                b->tag, NULL))
+            die("seal", NULL);
+}
+
+static void bench_bare(void)
+{
+    static const size_t pieces[] = {256, 1024, 65536, MIB};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        struct bare b;
+        struct meter m = {0};
+        char text[64];
+        size_t times = ((size_t)256 << 20) / (pieces[i] < 4096 ? 16 * pieces[i] : pieces[i]);
+        bare_open(&b, pieces[i]);
+        begin(&m);
+        bare_unseal(&b, times);
+        end(&m);
+        snprintf(text, sizeof text, "AES-256-GCM open, %zu bytes", pieces[i]);
+        report(text, (double)times * (double)pieces[i] / m.spent / 1000, "GB/s", 0, true);
+        bare_close(&b);
     }
-    b.copy = (now_us() - start) / 300;
-    free(data);
-    free(copy);
-    aead_free(&a);
-    report("AES-256-GCM open, 64 KiB", MIB / b.gcm_open_64k / 1000, "GB/s", 0, true);
-    report("AES-256-GCM open, 1 MiB", MIB / b.gcm_open_1m / 1000, "GB/s", 0, true);
-    report("SHA-256", MIB / b.sha256 / 1000, "GB/s", 0, true);
-    report("copy", MIB / b.copy / 1000, "GB/s", 0, true);
-    return b;
 }
 
 /* ---- blobs ---- */
 
-static struct blob_info write_blob(struct store *s, size_t mib, uint64_t seed, double *us)
+/* One copy into the page cache: a write to a fresh file, as the store must make one. */
+static void write_fresh(const char *dir, size_t number, const uint8_t *data)
+{
+    char name[32], path[PATH_TEXT_MAX];
+    snprintf(name, sizeof name, "fresh-%zu", number);
+    join(dir, name, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || write(fd, data, MIB) != MIB)
+        die("write", NULL);
+    close(fd);
+}
+
+static void remove_fresh(const char *dir, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "fresh-%zu", i);
+        remove_dir(dir, name);
+    }
+}
+
+/* Uploads; after each MiB the bare work of one: cipher, two SHA-256 passes, one copy. */
+static struct blob_info write_blob(struct store *s, const char *dir, size_t mib, size_t piece,
+                                   struct meter *store, struct meter *allowed, struct meter *copy)
 {
     struct blob_writer *w = NULL;
     struct blob_info info;
     struct error err;
-    uint8_t *chunk = malloc(MIB);
-    if (chunk == NULL)
-        die("memory", NULL);
-    fill_noise(chunk, MIB, seed);
-    double start = now_us();
-    if (!blob_writer_open(s, &w, &err))
+    struct bare b;
+    uint8_t *chunk = malloc(MIB), digest[32];
+    bare_open(&b, piece);
+    if (chunk == NULL || !blob_writer_open(s, &w, &err))
         die("upload", &err);
+    fill_noise(chunk, MIB, 1);
     for (size_t i = 0; i < mib; i++) {
         memcpy(chunk, &i, sizeof i); /* no two chunks are equal */
+        begin(store);
         if (!blob_writer_append(w, slice_of(chunk, MIB), &err))
             die("upload", &err);
+        end(store);
+        begin(copy);
+        write_fresh(dir, i, chunk);
+        end(copy);
+        begin(allowed);
+        sha256(slice_of(chunk, MIB), digest);
+        sha256(slice_of(chunk, MIB), digest);
+        bare_seal(&b, chunk, MIB / piece);
+        end(allowed);
     }
+    begin(store);
     if (!blob_writer_finish(&w, NULL, &info, &err))
         die("upload", &err);
-    *us = now_us() - start;
+    end(store);
+    bare_close(&b);
     free(chunk);
     return info;
+}
+
+static void read_blob(struct store *s, const struct blob_id *id, size_t step, struct meter *store,
+                      struct bare *b, struct meter *bare)
+{
+    struct blob_reader *r = NULL;
+    struct blob_info info;
+    struct error err;
+    uint8_t *out = malloc(step);
+    if (out == NULL || !blob_reader_open(s, id, &r, &info, &err))
+        die("download", &err);
+    for (uint64_t at = 0; at < info.size;) {
+        begin(store);
+        for (size_t part = 0; part < MIB; part += step) {
+            size_t got;
+            if (!blob_reader_read(r, at, out, step, &got, &err))
+                die("download", &err);
+            at += got;
+        }
+        end(store);
+        if (b == NULL)
+            continue;
+        begin(bare);
+        bare_unseal(b, MIB / b->piece);
+        end(bare);
+    }
+    blob_reader_close(&r);
+    free(out);
 }
 
 struct reading_job {
     struct store *s;
     struct blob_id id;
-    size_t step;
-    double us;
+    struct meter meter;
 };
 
-static void *read_blob(void *arg)
+static void *read_in_thread(void *arg)
 {
     struct reading_job *job = arg;
-    struct blob_reader *r = NULL;
-    struct blob_info info;
-    struct error err;
-    uint8_t *out = malloc(job->step);
-    double start = now_us();
-    if (out == NULL || !blob_reader_open(job->s, &job->id, &r, &info, &err))
-        die("download", &err);
-    for (uint64_t at = 0; at < info.size;) {
-        size_t got;
-        if (!blob_reader_read(r, at, out, job->step, &got, &err))
-            die("download", &err);
-        at += got;
-    }
-    job->us = now_us() - start;
-    blob_reader_close(&r);
-    free(out);
+    read_blob(job->s, &job->id, 65536, &job->meter, NULL, NULL);
     return NULL;
-}
-
-static uint64_t tree_bytes(const char *dir, const char *name)
-{
-    char command_free[PATH_TEXT_MAX];
-    uint64_t total = 0;
-    join(dir, name, command_free);
-    struct stat st;
-    if (stat(command_free, &st) == 0)
-        total = (uint64_t)st.st_size;
-    return total;
 }
 
 static void pin(int cpus)
@@ -259,53 +318,55 @@ static void pin(int cpus)
         fprintf(stderr, "store_bench: cannot keep to %d processors\n", cpus);
 }
 
-static double best_read(struct reading_job *job)
-{
-    double best = 0;
-    for (int i = 0; i < 3; i++) {
-        read_blob(job);
-        best = best == 0 || job->us < best ? job->us : best;
-    }
-    return best;
-}
-
-static void bench_two_threads(struct reading_job *job, size_t mib, double one_us)
+/* Needs an idle machine with two real cores to mean anything. */
+static void bench_two_threads(struct store *s, const struct blob_id *id)
 {
     if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
         return;
-    struct reading_job other = *job;
+    struct reading_job one = {.s = s, .id = *id, .meter.wall = true}, two = one, three = one;
+    struct meter both = {.wall = true};
     pthread_t thread;
+    read_in_thread(&one);
     pin(2);
-    double start = wall_us();
-    if (pthread_create(&thread, NULL, read_blob, &other) != 0)
+    begin(&both);
+    if (pthread_create(&thread, NULL, read_in_thread, &two) != 0)
         die("thread", NULL);
-    read_blob(job);
+    read_in_thread(&three);
     pthread_join(thread, NULL);
-    double both = wall_us() - start;
+    end(&both);
     pin(1);
-    report("blob read, two threads on two cores / one", 2 * one_us / both, "x", 1.7, false);
-    (void)mib;
+    report("blob read, two threads on two processors / one", 2 * one.meter.spent / both.spent, "x",
+           0, false);
 }
 
-static void bench_blobs(const char *dir, const struct bare *b, size_t mib)
+static void bench_blobs(const char *dir, size_t mib)
 {
     static const uint8_t logs[] = {16, 20};
     for (size_t i = 0; i < 2; i++) {
-        bool small = logs[i] == 16;
+        size_t piece = (size_t)1 << logs[i];
+        struct meter store = {0}, allowed = {0}, copy = {0}, reading = {0}, bare = {0};
         struct store *s = open_store(dir, "blobs", bench_key(), logs[i]);
-        double us, allowed = (b->gcm_seal_64k + 2 * b->sha256 + b->copy) * (double)mib;
-        struct blob_info info = write_blob(s, mib, 1, &us);
-        report(small ? "blob write, 64 KiB segments: GB/s" : "blob write, 1 MiB segments: GB/s",
-               (double)mib * MIB / us / 1000, "GB/s", 0, true);
-        report("  of what cipher, two SHA-256 and one copy allow", allowed / us, "x", 0.85, false);
-        struct reading_job job = {s, info.id, small ? 65536 : MIB, 0};
-        double read_us = best_read(&job);
-        double raw = (small ? b->gcm_open_64k : b->gcm_open_1m) * (double)mib;
-        report(small ? "blob read, 64 KiB segments: GB/s" : "blob read, 1 MiB segments: GB/s",
-               (double)mib * MIB / read_us / 1000, "GB/s", 0, true);
-        report("  of the bare cipher", raw / read_us, "x", small ? 0.55 : 0.7, false);
+        struct blob_info info = write_blob(s, dir, mib, piece, &store, &allowed, &copy);
+        remove_fresh(dir, mib);
+        double bytes = (double)mib * MIB;
+        bool small = logs[i] == 16;
+        report(small ? "blob write, 64 KiB segments" : "blob write, 1 MiB segments",
+               bytes / store.spent / 1000, "GB/s", 0, true);
+        report("  of what cipher, two SHA-256 and one file write allow",
+               (allowed.spent + copy.spent) / store.spent, "x", 0.85, false);
+        report("  of what cipher and two SHA-256 alone allow", allowed.spent / store.spent, "x", 0,
+               false);
+        struct bare b;
+        bare_open(&b, piece);
+        struct meter warm = {0};
+        read_blob(s, &info.id, piece, &warm, NULL, NULL);
+        read_blob(s, &info.id, piece, &reading, &b, &bare);
+        bare_close(&b);
+        report(small ? "blob read, 64 KiB segments" : "blob read, 1 MiB segments",
+               bytes / reading.spent / 1000, "GB/s", 0, true);
+        report("  of the bare cipher", bare.spent / reading.spent, "x", small ? 0.55 : 0.7, false);
         if (small)
-            bench_two_threads(&job, mib, read_us);
+            bench_two_threads(s, &info.id);
         store_close(&s);
         remove_dir(dir, "blobs");
     }
@@ -313,9 +374,12 @@ static void bench_blobs(const char *dir, const struct bare *b, size_t mib)
 
 /* ---- datastore beside plain LMDB ---- */
 
-struct plain {
+struct pair {
     MDB_env *env;
     MDB_dbi dbi;
+    struct store *s;
+    size_t rows, len;
+    uint8_t value[4096];
 };
 
 static void need(int rc)
@@ -326,21 +390,30 @@ static void need(int rc)
     }
 }
 
-static struct plain plain_open(const char *dir, const char *name)
+static void pair_open(struct pair *p, const char *dir, size_t rows, size_t len)
 {
-    struct plain p;
     MDB_txn *txn;
     char path[PATH_TEXT_MAX];
-    join(dir, name, path);
+    *p = (struct pair){.rows = rows, .len = len};
+    fill_noise(p->value, sizeof p->value, len);
+    join(dir, "plain", path);
     if (!file_make_dirs(path, 0700, NULL))
         die("mkdir", NULL);
-    need(mdb_env_create(&p.env));
-    need(mdb_env_set_mapsize(p.env, (size_t)1 << 38));
-    need(mdb_env_open(p.env, path, MDB_NORDAHEAD, 0600));
-    need(mdb_txn_begin(p.env, NULL, 0, &txn));
-    need(mdb_dbi_open(txn, NULL, 0, &p.dbi));
+    need(mdb_env_create(&p->env));
+    need(mdb_env_set_mapsize(p->env, (size_t)1 << 38));
+    need(mdb_env_open(p->env, path, MDB_NORDAHEAD, 0600));
+    need(mdb_txn_begin(p->env, NULL, 0, &txn));
+    need(mdb_dbi_open(txn, NULL, 0, &p->dbi));
     need(mdb_txn_commit(txn));
-    return p;
+    p->s = open_store(dir, "rows", bench_key(), 0);
+}
+
+static void pair_close(struct pair *p, const char *dir)
+{
+    mdb_env_close(p->env);
+    store_close(&p->s);
+    remove_dir(dir, "plain");
+    remove_dir(dir, "rows");
 }
 
 /* Keys that fall anywhere in the tree, as hashed ones do. */
@@ -355,229 +428,248 @@ static void random_key(uint64_t i, uint8_t out[17])
     memcpy(&out[9], &y, 8);
 }
 
-static double plain_load(struct plain *p, size_t rows, size_t len, const uint8_t *value)
+static void plain_batch(struct pair *p, size_t first, size_t count)
 {
-    double start = now_us();
-    for (size_t i = 0; i < rows;) {
-        MDB_txn *txn;
-        need(mdb_txn_begin(p->env, NULL, 0, &txn));
-        for (size_t j = 0; j < BATCH && i < rows; i++, j++) {
-            uint8_t key[17];
-            random_key(i, key);
-            MDB_val k = {sizeof key, key}, v = {len, (void *)(uintptr_t)value};
-            need(mdb_put(txn, p->dbi, &k, &v, 0));
-        }
-        need(mdb_txn_commit(txn));
+    MDB_txn *txn;
+    need(mdb_txn_begin(p->env, NULL, 0, &txn));
+    for (size_t i = first; i < first + count; i++) {
+        uint8_t key[17];
+        random_key(i, key);
+        MDB_val k = {sizeof key, key}, v = {p->len, p->value};
+        need(mdb_put(txn, p->dbi, &k, &v, 0));
     }
-    return now_us() - start;
+    need(mdb_txn_commit(txn));
 }
 
-static double store_load(struct store *s, size_t rows, size_t len, const uint8_t *value)
+static void store_batch(struct pair *p, size_t first, size_t count)
 {
+    struct store_batch *b = NULL;
     struct error err;
-    double start = now_us();
-    for (size_t i = 0; i < rows;) {
-        struct store_batch *b = NULL;
-        if (!store_batch_begin(s, &b, &err))
-            die("batch", &err);
-        for (size_t j = 0; j < BATCH && i < rows; i++, j++) {
-            uint8_t key[17];
-            random_key(i, key);
-            if (!store_batch_put(b, "Generic", slice_of(key, sizeof key), slice_of(value, len),
-                                 &err))
-                die("put", &err);
-        }
-        if (!store_batch_commit(&b, &err))
-            die("commit", &err);
+    if (!store_batch_begin(p->s, &b, &err))
+        die("batch", &err);
+    for (size_t i = first; i < first + count; i++) {
+        uint8_t key[17];
+        random_key(i, key);
+        if (!store_batch_put(b, "Generic", slice_of(key, sizeof key), slice_of(p->value, p->len),
+                             &err))
+            die("put", &err);
     }
-    return now_us() - start;
+    if (!store_batch_commit(&b, &err))
+        die("commit", &err);
 }
 
-static double plain_points(struct plain *p, size_t rows)
+static void bench_load(struct pair *p)
+{
+    struct meter plain = {0}, store = {0};
+    char text[80];
+    for (size_t i = 0; i < p->rows; i += BATCH) {
+        size_t count = p->rows - i < BATCH ? p->rows - i : BATCH;
+        begin(&plain);
+        plain_batch(p, i, count);
+        end(&plain);
+        begin(&store);
+        store_batch(p, i, count);
+        end(&store);
+    }
+    snprintf(text, sizeof text, "bulk load of %zu rows of %zu B, plain LMDB", p->rows, p->len);
+    report(text, plain.spent / (double)p->rows, "us", 0, true);
+    report("  store", store.spent / (double)p->rows, "us", 0, true);
+    report("  store / plain", store.spent / plain.spent, "x", 1.35, true);
+}
+
+static void plain_points(struct pair *p, size_t first, size_t count)
 {
     static uint8_t sink[4096];
-    double start = now_us();
-    for (size_t i = 0; i < POINT_READS; i++) {
+    for (size_t i = first; i < first + count; i++) {
         MDB_txn *txn;
         uint8_t key[17];
-        random_key(i * 7919 % rows, key);
+        random_key(i * 7919 % p->rows, key);
         MDB_val k = {sizeof key, key}, v;
         need(mdb_txn_begin(p->env, NULL, MDB_RDONLY, &txn));
         need(mdb_get(txn, p->dbi, &k, &v));
         memcpy(sink, v.mv_data, v.mv_size);
         mdb_txn_abort(txn);
     }
-    return (now_us() - start) / POINT_READS;
 }
 
-static double store_points(struct store *s, size_t rows)
+static void store_points(struct pair *p, struct buf *value, size_t first, size_t count)
 {
-    struct buf value = BUF_INIT(4096);
     struct error err;
-    double start = now_us();
-    for (size_t i = 0; i < POINT_READS; i++) {
+    for (size_t i = first; i < first + count; i++) {
         uint8_t key[17];
         bool found;
-        random_key(i * 7919 % rows, key);
-        buf_reset(&value);
-        if (!store_get(s, "Generic", slice_of(key, sizeof key), &value, &found, &err) || !found)
+        random_key(i * 7919 % p->rows, key);
+        buf_reset(value);
+        if (!store_get(p->s, "Generic", slice_of(key, sizeof key), value, &found, &err) || !found)
             die("get", &err);
     }
-    buf_free(&value);
-    return (now_us() - start) / POINT_READS;
 }
 
-static double plain_scan(struct plain *p, size_t *rows)
+/* SipHash-2-4-128 is what the store names rows with. */
+static void hash_names(size_t count)
+{
+    uint8_t in[18] = {0}, out[crypto_shorthash_siphashx24_BYTES];
+    const uint8_t key[crypto_shorthash_siphashx24_KEYBYTES] = {1};
+    for (size_t i = 0; i < count; i++) {
+        memcpy(in, &i, sizeof i);
+        crypto_shorthash_siphashx24(out, in, sizeof in, key);
+    }
+}
+
+static void bench_points(struct pair *p)
+{
+    struct meter plain = {0}, store = {0}, bare = {0};
+    struct buf value = BUF_INIT(4096);
+    struct bare b;
+    bare_open(&b, p->len);
+    plain_points(p, 0, p->rows); /* maps the pages */
+    store_points(p, &value, 0, p->rows);
+    for (size_t i = 0; i < POINT_READS; i += 1000) {
+        begin(&plain);
+        plain_points(p, i, 1000);
+        end(&plain);
+        begin(&bare);
+        bare_unseal(&b, 1000);
+        hash_names(1000);
+        end(&bare);
+        begin(&store);
+        store_points(p, &value, i, 1000);
+        end(&store);
+    }
+    bare_close(&b);
+    buf_free(&value);
+    report("point read of 256 B, plain LMDB", plain.spent / POINT_READS, "us", 0, true);
+    report("  one GCM open and one keyed hash", bare.spent / POINT_READS, "us", 0, true);
+    report("  store", store.spent / POINT_READS, "us", 0, true);
+    report("  store / (plain + GCM + hash)", store.spent / (plain.spent + bare.spent), "x", 1.3,
+           true);
+}
+
+static bool plain_steps(MDB_cursor *c, size_t count)
 {
     static uint8_t sink[4096];
-    MDB_txn *txn;
-    MDB_cursor *c;
     MDB_val k, v;
-    *rows = 0;
-    double start = now_us();
-    need(mdb_txn_begin(p->env, NULL, MDB_RDONLY, &txn));
-    need(mdb_cursor_open(txn, p->dbi, &c));
-    while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (mdb_cursor_get(c, &k, &v, MDB_NEXT) != 0)
+            return false;
         memcpy(sink, v.mv_data, v.mv_size);
-        ++*rows;
     }
-    mdb_cursor_close(c);
-    mdb_txn_abort(txn);
-    return now_us() - start;
+    return true;
 }
 
-static double store_scan(struct store *s, size_t *rows)
+static void store_steps(struct store_cursor *c, size_t count, size_t *rows)
 {
-    struct store_snapshot *snapshot = NULL;
-    struct store_cursor *c = NULL;
     struct error err;
-    *rows = 0;
-    double start = now_us();
-    if (!store_snapshot_open(s, &snapshot, &err) ||
-        !store_cursor_open(snapshot, "Generic", slice_str(""), &c, &err))
-        die("scan", &err);
-    for (bool found = true; found; *rows += found) {
+    bool found = true;
+    for (size_t i = 0; found && i < count; i++) {
         struct slice k, v;
         if (!store_cursor_next(c, &k, &v, &found, &err))
             die("scan", &err);
+        *rows += found;
     }
-    double took = now_us() - start;
+}
+
+static void scan_once(struct pair *p, struct meter *plain, struct meter *bare, struct meter *store)
+{
+    struct store_snapshot *snapshot = NULL;
+    struct store_cursor *c = NULL;
+    MDB_txn *txn;
+    MDB_cursor *plain_cursor;
+    struct bare b;
+    size_t rows = 0;
+    bare_open(&b, p->len);
+    need(mdb_txn_begin(p->env, NULL, MDB_RDONLY, &txn));
+    need(mdb_cursor_open(txn, p->dbi, &plain_cursor));
+    if (!store_snapshot_open(p->s, &snapshot, NULL) ||
+        !store_cursor_open(snapshot, "Generic", slice_str(""), &c, NULL))
+        die("scan", NULL);
+    for (bool more = true; more;) {
+        begin(plain);
+        more = plain_steps(plain_cursor, 1000);
+        end(plain);
+        begin(bare);
+        bare_unseal(&b, 1000);
+        end(bare);
+        begin(store);
+        store_steps(c, 1000, &rows);
+        end(store);
+    }
+    if (rows != p->rows)
+        die("a scan lost rows", NULL);
+    mdb_cursor_close(plain_cursor);
+    mdb_txn_abort(txn);
     store_cursor_close(&c);
     store_snapshot_close(&snapshot);
-    return took;
+    bare_close(&b);
 }
 
-static double name_hash_us(void)
+static double file_size(const char *dir, const char *name)
 {
-    /* SipHash through its user: a key that is absent costs hash and search only. */
-    extern int crypto_shorthash_siphashx24(unsigned char *, const unsigned char *,
-                                           unsigned long long, const unsigned char *);
-    uint8_t in[18] = {0}, out[16], key[16] = {1};
-    double start = now_us();
-    for (int i = 0; i < 1000000; i++) {
-        in[0] = (uint8_t)i;
-        crypto_shorthash_siphashx24(out, in, sizeof in, key);
-    }
-    return (now_us() - start) / 1000000;
+    char path[PATH_TEXT_MAX];
+    struct stat st;
+    join(dir, name, path);
+    return stat(path, &st) == 0 ? (double)st.st_size : 0;
 }
 
-static void bench_rows(const char *dir, const struct bare *b, size_t rows)
+static void bench_scan(const char *dir, size_t rows, size_t len)
 {
-    uint8_t value[256];
-    fill_noise(value, sizeof value, 3);
-    struct plain p = plain_open(dir, "plain");
-    struct store *s = open_store(dir, "rows", bench_key(), 0);
-    double plain_us = plain_load(&p, rows, sizeof value, value);
-    double store_us = store_load(s, rows, sizeof value, value);
-    report("bulk load of 256 B rows, plain LMDB", plain_us / (double)rows, "us", 0, true);
-    report("bulk load of 256 B rows, store", store_us / (double)rows, "us", 0, true);
-    report("  store / plain", store_us / plain_us, "x", 1.35, true);
-    double plain_get = plain_points(&p, rows), store_get_us = store_points(s, rows);
-    double allowed = plain_get + b->gcm_open_256 + b->name_hash;
-    report("point read of 256 B, plain LMDB", plain_get, "us", 0, true);
-    report("point read of 256 B, store", store_get_us, "us", 0, true);
-    report("  store / (plain + one GCM open + one keyed hash)", store_get_us / allowed, "x", 1.3,
-           true);
-    mdb_env_close(p.env);
-    store_close(&s);
-    double start = now_us();
-    s = open_store(dir, "rows", bench_key(), 0);
-    report("open", (now_us() - start) / 1000, "ms", 50, true);
-    start = now_us();
-    if (!store_put(s, "Generic", slice_str("first"), slice_str("write"), NULL))
-        die("put", NULL);
-    report("first write after opening (checks the whole file)", (now_us() - start) / 1000, "ms", 0,
-           true);
-    store_close(&s);
-    remove_dir(dir, "plain");
-    remove_dir(dir, "rows");
-}
-
-static void bench_scan(const char *dir, const struct bare *b, size_t rows, size_t len)
-{
-    static uint8_t value[4096];
-    fill_noise(value, sizeof value, 4);
-    struct plain p = plain_open(dir, "plain");
-    struct store *s = open_store(dir, "rows", bench_key(), 0);
-    double plain_us = plain_load(&p, rows, len, value), store_us = store_load(s, rows, len, value);
-    char text[96];
-    snprintf(text, sizeof text, "bulk load of %zu B rows, store / plain", len);
-    report(text, store_us / plain_us, "x", 1.35, true);
-    size_t n, m;
-    plain_scan(&p, &n);
-    plain_us = plain_scan(&p, &n);
-    store_scan(s, &m);
-    store_us = store_scan(s, &m);
-    if (n != rows || m != rows)
-        die("scan lost rows", NULL);
-    if (len == 1024)
-        report("scan of 1 KiB rows, store / (plain + GCM)",
-               store_us / (plain_us + b->gcm_open_1k * (double)rows), "x", 1.2, true);
-    uint64_t plain_size = tree_bytes(dir, "plain/data.mdb");
-    uint64_t store_size = tree_bytes(dir, "rows/data/data.mdb");
+    struct meter warm = {0}, plain = {0}, bare = {0}, store = {0};
+    struct pair p;
+    char text[80];
+    pair_open(&p, dir, rows - rows % 1000, len);
+    bench_load(&p);
+    scan_once(&p, &warm, &warm, &warm);
+    scan_once(&p, &plain, &bare, &store);
+    snprintf(text, sizeof text, "scan of %zu B rows, store / (plain + GCM)", len);
+    report(text, store.spent / (plain.spent + bare.spent), "x", len == 1024 ? 1.2 : 0, true);
     snprintf(text, sizeof text, "space with %zu B values, store / plain", len);
-    report(text, (double)store_size / (double)plain_size, "x", len == 4096 ? 1.01 : 0, true);
-    mdb_env_close(p.env);
-    store_close(&s);
-    remove_dir(dir, "plain");
-    remove_dir(dir, "rows");
+    report(text, file_size(dir, "rows/data/data.mdb") / file_size(dir, "plain/data.mdb"), "x",
+           len == 4096 ? 1.01 : 0, true);
+    pair_close(&p, dir);
+}
+
+static void bench_rows(const char *dir, size_t rows)
+{
+    struct pair p;
+    struct meter opening = {.wall = true}, checking = {.wall = true};
+    pair_open(&p, dir, rows, 256);
+    bench_load(&p);
+    bench_points(&p);
+    store_close(&p.s);
+    begin(&opening);
+    p.s = open_store(dir, "rows", bench_key(), 0);
+    end(&opening);
+    report("open", opening.spent / 1000, "ms", 50, true);
+    begin(&checking);
+    if (!store_put(p.s, "Generic", slice_str("first"), slice_str("write"), NULL))
+        die("put", NULL);
+    end(&checking);
+    report("first write after opening (checks the whole file)", checking.spent / 1000, "ms", 0,
+           true);
+    pair_close(&p, dir);
 }
 
 /* ---- durable commits ---- */
 
 static void bench_commits(const char *dir)
 {
-    uint8_t value[256];
-    struct error err;
-    fill_noise(value, sizeof value, 5);
-    struct plain p = plain_open(dir, "plain");
-    struct store *s = open_store(dir, "rows", bench_key(), 0);
-    (void)plain_load(&p, 20000, sizeof value, value);
-    (void)store_load(s, 20000, sizeof value, value);
-    double plain_us = 0, store_us = 0;
-    for (size_t i = 0; i < COMMITS; i++) { /* in turns: the disk's mood is the same for both */
-        uint8_t key[17];
-        MDB_txn *txn;
-        random_key(i * 31 % 20000, key);
-        MDB_val k = {sizeof key, key}, v = {sizeof value, value};
-        double start = wall_us();
-        need(mdb_txn_begin(p.env, NULL, 0, &txn));
-        need(mdb_put(txn, p.dbi, &k, &v, 0));
-        need(mdb_txn_commit(txn));
-        plain_us += wall_us() - start;
-        start = wall_us();
-        if (!store_put(s, "Generic", slice_of(key, sizeof key), slice_of(value, sizeof value),
-                       &err))
-            die("put", &err);
-        store_us += wall_us() - start;
+    struct meter plain = {.wall = true}, store = {.wall = true};
+    struct pair p;
+    pair_open(&p, dir, 20000, 256);
+    plain_batch(&p, 0, p.rows);
+    store_batch(&p, 0, p.rows);
+    for (size_t i = 0; i < COMMITS; i++) {
+        begin(&plain);
+        plain_batch(&p, i * 31 % p.rows, 1);
+        end(&plain);
+        begin(&store);
+        store_batch(&p, i * 31 % p.rows, 1);
+        end(&store);
     }
-    report("durable commit, plain LMDB", plain_us / COMMITS, "us", 0, true);
-    report("durable commit, store", store_us / COMMITS, "us", 0, true);
-    report("  store / plain", store_us / plain_us, "x", 1.1, true);
-    mdb_env_close(p.env);
-    store_close(&s);
-    remove_dir(dir, "plain");
-    remove_dir(dir, "rows");
+    report("durable commit of 256 B, plain LMDB", plain.spent / COMMITS, "us", 0, true);
+    report("  store", store.spent / COMMITS, "us", 0, true);
+    report("  store / plain", store.spent / plain.spent, "x", 1.1, true);
+    pair_close(&p, dir);
 }
 
 static bool wanted(const char *only, const char *part)
@@ -601,7 +693,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[at], "--mib") == 0 && at + 1 < argc)
             mib = (size_t)strtoumax(argv[++at], &end, 10);
     }
-    if (argc - at != 2 || rows < 1000 || mib < 1) {
+    if (argc - at != 2 || rows < 8000 || mib < 1) {
         fprintf(stderr, "usage: store_bench [--rows N] [--mib N] [--json] MEMORY_DIR DISK_DIR\n");
         return 2;
     }
@@ -610,15 +702,14 @@ int main(int argc, char **argv)
     pin(1);
     if (as_json)
         printf("[");
-    struct bare b = measure_bare();
-    b.name_hash = name_hash_us();
+    bench_bare();
     if (wanted(only, "blobs"))
-        bench_blobs(argv[at], &b, mib);
+        bench_blobs(argv[at], mib);
     if (wanted(only, "rows"))
-        bench_rows(argv[at], &b, rows);
+        bench_rows(argv[at], rows);
     if (wanted(only, "scans")) {
-        bench_scan(argv[at], &b, rows / 4 + 1, 1024);
-        bench_scan(argv[at], &b, rows / 8 + 1, 4096);
+        bench_scan(argv[at], rows / 4, 1024);
+        bench_scan(argv[at], rows / 8, 4096);
     }
     if (wanted(only, "commits"))
         bench_commits(argv[at + 1]);

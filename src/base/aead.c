@@ -61,23 +61,46 @@ bool aead_seal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], str
     return true;
 }
 
+bool aead_unseal_begin(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                       struct error *err)
+{
+    int len = 0;
+    if (aad.len > INT_MAX || EVP_DecryptInit_ex(a->unseal, NULL, NULL, NULL, nonce) != 1 ||
+        (aad.len > 0 && EVP_DecryptUpdate(a->unseal, NULL, &len, aad.data, (int)aad.len) != 1))
+        return crypto_error(err);
+    return true;
+}
+
+bool aead_unseal_add(struct aead *a, struct slice piece, uint8_t *out, struct error *err)
+{
+    int len = 0;
+    if (piece.len > INT_MAX ||
+        (piece.len > 0 && EVP_DecryptUpdate(a->unseal, out, &len, piece.data, (int)piece.len) != 1))
+        return crypto_error(err);
+    return true;
+}
+
+bool aead_unseal_end(struct aead *a, const uint8_t tag[AEAD_TAG_LEN], struct error *err)
+{
+    int len = 0;
+    uint8_t expected[AEAD_TAG_LEN], nothing[1]; /* GCM writes no bytes at the end */
+    memcpy(expected, tag, sizeof expected);
+    if (EVP_CIPHER_CTX_ctrl(a->unseal, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_LEN, expected) != 1)
+        return crypto_error(err);
+    return EVP_DecryptFinal_ex(a->unseal, nothing, &len) == 1
+               ? true
+               : error_set(err, "aead/tag", NULL, "authentication tag does not verify");
+}
+
 bool aead_unseal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
                           struct slice body, const uint8_t tag[AEAD_TAG_LEN], uint8_t *out,
                           struct error *err)
 {
-    int len = 0;
-    uint8_t expected[AEAD_TAG_LEN], nothing[1];
-    memcpy(expected, tag, sizeof expected);
-    if (body.len > INT_MAX || aad.len > INT_MAX ||
-        EVP_DecryptInit_ex(a->unseal, NULL, NULL, NULL, nonce) != 1 ||
-        (aad.len > 0 && EVP_DecryptUpdate(a->unseal, NULL, &len, aad.data, (int)aad.len) != 1) ||
-        (body.len > 0 && EVP_DecryptUpdate(a->unseal, out, &len, body.data, (int)body.len) != 1) ||
-        EVP_CIPHER_CTX_ctrl(a->unseal, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_LEN, expected) != 1)
-        return crypto_error(err);
-    if (EVP_DecryptFinal_ex(a->unseal, nothing, &len) == 1)
+    if (aead_unseal_begin(a, nonce, aad, err) && aead_unseal_add(a, body, out, err) &&
+        aead_unseal_end(a, tag, err))
         return true;
     secret_wipe(out, body.len);
-    return error_set(err, "aead/tag", NULL, "authentication tag does not verify");
+    return false;
 }
 
 bool aead_seal(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,

@@ -29,4 +29,12 @@ bool aead_unseal_detached(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], s
                           struct slice body, const uint8_t tag[AEAD_TAG_LEN], uint8_t *out,
                           struct error *err) MUST_USE;
 
+/* Unsealing piece by piece, for input that is read in pieces. Nothing that aead_unseal_add wrote
+ * may be used before aead_unseal_end has said yes; the caller wipes it when it says no
+ * ("aead/tag"). */
+bool aead_unseal_begin(struct aead *a, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                       struct error *err) MUST_USE;
+bool aead_unseal_add(struct aead *a, struct slice piece, uint8_t *out, struct error *err) MUST_USE;
+bool aead_unseal_end(struct aead *a, const uint8_t tag[AEAD_TAG_LEN], struct error *err) MUST_USE;
+
 #endif

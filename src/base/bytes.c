@@ -253,3 +253,9 @@ void store_u16le(uint8_t *p, uint16_t value)
     p[0] = (uint8_t)value;
     p[1] = (uint8_t)(value >> 8);
 }
+
+void store_u32be(uint8_t *p, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(value >> (8 * (3 - i)));
+}

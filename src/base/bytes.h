@@ -116,6 +116,7 @@ static inline uint64_t load_u64be(const uint8_t *p)
 
 void store_u64be(uint8_t *p, uint64_t value);
 void store_u32le(uint8_t *p, uint32_t value);
+void store_u32be(uint8_t *p, uint32_t value);
 void store_u16le(uint8_t *p, uint16_t value);
 
 #endif

@@ -10,12 +10,16 @@
 #include <stdlib.h>
 
 static EVP_MD *md_sha256, *md_sha384;
+static EVP_MAC *mac_hmac;
+static EVP_KDF *kdf_hkdf;
 static pthread_once_t md_once = PTHREAD_ONCE_INIT;
 
 static void md_fetch(void)
 {
     md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     md_sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+    mac_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    kdf_hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 }
 
 /* A digest cannot fail for any input, only for want of memory or of a working libcrypto: no safe
@@ -95,8 +99,8 @@ void sha384(struct slice in, uint8_t out[SHA384_LEN])
 
 void hmac_sha256(struct slice key, const struct slice *parts, size_t count, uint8_t out[SHA256_LEN])
 {
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
+    pthread_once(&md_once, md_fetch);
+    EVP_MAC_CTX *ctx = mac_hmac != NULL ? EVP_MAC_CTX_new(mac_hmac) : NULL;
     char digest[] = "SHA256";
     const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                                  OSSL_PARAM_construct_end()};
@@ -107,23 +111,30 @@ void hmac_sha256(struct slice key, const struct slice *parts, size_t count, uint
         ok = parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;
     ok = ok && EVP_MAC_final(ctx, out, NULL, SHA256_LEN) == 1;
     EVP_MAC_CTX_free(ctx);
-    EVP_MAC_free(mac);
     if (!ok)
         abort();
+}
+
+static OSSL_PARAM octets(const char *name, struct slice s)
+{
+    return OSSL_PARAM_construct_octet_string(name, (void *)(uintptr_t)s.data, s.len);
 }
 
 bool hkdf_sha256(struct slice salt, struct slice ikm, struct slice info, uint8_t *out,
                  size_t out_len, struct error *err)
 {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-    size_t len = out_len;
-    bool ok = ctx != NULL && salt.len <= INT32_MAX && ikm.len <= INT32_MAX &&
-              info.len <= INT32_MAX && EVP_PKEY_derive_init(ctx) == 1 &&
-              EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-              EVP_PKEY_CTX_set1_hkdf_key(ctx, ikm.data, (int)ikm.len) == 1 &&
-              (salt.len == 0 || EVP_PKEY_CTX_set1_hkdf_salt(ctx, salt.data, (int)salt.len) == 1) &&
-              (info.len == 0 || EVP_PKEY_CTX_add1_hkdf_info(ctx, info.data, (int)info.len) == 1) &&
-              EVP_PKEY_derive(ctx, out, &len) == 1 && len == out_len;
-    EVP_PKEY_CTX_free(ctx);
+    pthread_once(&md_once, md_fetch);
+    char digest[] = "SHA256";
+    OSSL_PARAM params[5] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+                            octets(OSSL_KDF_PARAM_KEY, ikm)};
+    size_t used = 2;
+    if (salt.len > 0)
+        params[used++] = octets(OSSL_KDF_PARAM_SALT, salt);
+    if (info.len > 0)
+        params[used++] = octets(OSSL_KDF_PARAM_INFO, info);
+    params[used] = OSSL_PARAM_construct_end();
+    EVP_KDF_CTX *ctx = kdf_hkdf != NULL ? EVP_KDF_CTX_new(kdf_hkdf) : NULL;
+    bool ok = ctx != NULL && EVP_KDF_derive(ctx, out, out_len, params) == 1;
+    EVP_KDF_CTX_free(ctx);
     return ok ? true : error_set(err, "crypto/hkdf", NULL, "HKDF-SHA256 failed in libcrypto");
 }

@@ -63,6 +63,9 @@ bool blob_stat(struct store *s, const struct blob_id *id, struct blob_info *out,
 
 /* ---- reading ---- */
 
+/* Small enough to stay in the cache between reading and opening. */
+enum { READ_PIECE = 65536, HELD_MAX = 1 << BLOB_SEGMENT_LOG2_MAX };
+
 struct blob_reader {
     struct store *store;
     struct blob_id id;
@@ -71,8 +74,9 @@ struct blob_reader {
     int fd; /* of the chunk at hand, -1 when none */
     uint64_t chunk;
     struct chunk_cipher cipher;
-    uint8_t *sealed;       /* one segment and its tag */
-    uint32_t held_segment; /* of it, opened in `sealed`; UINT32_MAX when none */
+    uint8_t *piece;        /* READ_PIECE bytes of the file and a tag */
+    uint8_t *held;         /* a segment of which only a part was asked for; NULL before the first */
+    uint32_t held_segment; /* UINT32_MAX when none */
 };
 
 static void close_chunk(struct blob_reader *r)
@@ -99,8 +103,8 @@ bool blob_reader_open(struct store *s, const struct blob_id *id, struct blob_rea
     r->id = *id;
     r->fd = -1;
     r->links = BUF_INIT(STORE_VALUE_MAX);
-    r->sealed = malloc(((size_t)1 << BLOB_SEGMENT_LOG2_MAX) + AEAD_TAG_LEN);
-    if (r->sealed == NULL)
+    r->piece = malloc(READ_PIECE + AEAD_TAG_LEN);
+    if (r->piece == NULL)
         return error_set(err, "memory", NULL, "out of memory");
     if (!blob_root_find(&reading, id, &r->links, &root, &found, err))
         return false;
@@ -121,9 +125,10 @@ void blob_reader_close(struct blob_reader **r)
     if (*r == NULL)
         return;
     close_chunk(*r);
-    if ((*r)->sealed != NULL)
-        secret_wipe((*r)->sealed, ((size_t)1 << BLOB_SEGMENT_LOG2_MAX) + AEAD_TAG_LEN);
-    free((*r)->sealed);
+    if ((*r)->held != NULL)
+        secret_wipe((*r)->held, HELD_MAX);
+    free((*r)->held);
+    free((*r)->piece);
     buf_free(&(*r)->links);
     free(*r);
     *r = NULL;
@@ -224,20 +229,55 @@ static bool open_chunk(struct blob_reader *r, uint64_t chunk, struct error *err)
     return ok;
 }
 
-/* Opens one segment into out, which has room for all of it. */
+/* All of a segment into out, unauthenticated as yet; the tag ends up in *tag. */
+static bool read_pieces(struct blob_reader *r, const struct chunk_segment *s, const char *name,
+                        uint8_t *out, const uint8_t **tag, struct error *err)
+{
+    for (uint32_t done = 0;;) {
+        uint32_t left = s->len - done, len = left < READ_PIECE ? left : READ_PIECE;
+        bool last = len == left;
+        if (!read_at(r->fd, r->piece, len + (last ? AEAD_TAG_LEN : 0U), s->file_at + done, name,
+                     err) ||
+            !sealer_unseal_add(r->cipher.sealer, slice_of(r->piece, len), &out[done], err))
+            return false;
+        done += len;
+        if (last) {
+            *tag = &r->piece[len];
+            return true;
+        }
+    }
+}
+
+/* Opens one segment into out, which has room for all of it and is wiped when it is not genuine. */
 static bool read_segment(struct blob_reader *r, uint32_t index, uint8_t *out, struct error *err)
 {
     struct chunk_segment s = chunk_segment_at(&r->cipher.header, index);
-    size_t len = (size_t)s.len + AEAD_TAG_LEN;
+    const uint8_t *tag = NULL;
     char name[CHUNK_NAME_MAX];
-    struct error why;
-    r->held_segment = UINT32_MAX;
+    struct error why = {0};
     chunk_file_name(r->store, &r->links.data[r->chunk * CHUNK_ID_LEN], name);
-    if (!read_at(r->fd, r->sealed, len, s.file_at, name, err))
+    bool ok =
+        chunk_unseal_begin(&r->cipher, index, err) && read_pieces(r, &s, name, out, &tag, err);
+    if (ok && !sealer_unseal_end(r->cipher.sealer, tag, &why))
+        ok = damaged_chunk(name, "does not pass its authentication", err);
+    if (!ok)
+        secret_wipe(out, s.len);
+    return ok;
+}
+
+static bool hold_segment(struct blob_reader *r, uint32_t index, struct error *err)
+{
+    if (r->held_segment == index)
+        return true;
+    r->held_segment = UINT32_MAX;
+    if (r->held == NULL)
+        r->held = malloc(HELD_MAX);
+    if (r->held == NULL)
+        return error_set(err, "memory", NULL, "out of memory");
+    if (!read_segment(r, index, r->held, err))
         return false;
-    return chunk_unseal(&r->cipher, index, slice_of(r->sealed, len), out, &why)
-               ? true
-               : damaged_chunk(name, "does not pass its authentication", err);
+    r->held_segment = index;
+    return true;
 }
 
 /* Some bytes from `offset`, all of one segment. */
@@ -254,14 +294,11 @@ static bool read_some(struct blob_reader *r, uint64_t offset, uint8_t *out, size
         *got = s.len;
         return read_segment(r, index, out, err);
     }
-    if (r->held_segment != index) {
-        if (!read_segment(r, index, r->sealed, err))
-            return false;
-        r->held_segment = index;
-    }
+    if (!hold_segment(r, index, err))
+        return false;
     size_t left = s.at + s.len - inside;
     *got = max < left ? max : left;
-    memcpy(out, &r->sealed[inside - s.at], *got);
+    memcpy(out, &r->held[inside - s.at], *got);
     return true;
 }
 

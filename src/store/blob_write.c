@@ -18,6 +18,7 @@ struct blob_writer {
     uint64_t size, chunks;
     struct buf links;
     struct sha256_stream *content;
+    uint8_t content_hash[SHA256_LEN];
     int unsynced[BLOB_UNSYNCED_MAX]; /* ring of files that are not durable yet, -1 when none */
     unsigned oldest;
     bool failed;
@@ -143,7 +144,7 @@ static bool write_file(struct blob_writer *w, const uint8_t *id, struct error *e
     return false;
 }
 
-static bool flush_chunk(struct blob_writer *w, struct error *err)
+static bool flush_chunk(struct blob_writer *w, bool last_chunk, struct error *err)
 {
     uint8_t id[CHUNK_ID_LEN];
     struct slice plain = slice_of(w->chunk, w->fill);
@@ -153,7 +154,11 @@ static bool flush_chunk(struct blob_writer *w, struct error *err)
         return error_set(err, "blob/too-large", NULL, "a blob has at most %d chunks of 1 MiB",
                          BLOB_CHUNKS_MAX);
     sha256(plain, id);
-    sha256_add(w->content, plain);
+    bool only = last_chunk && w->links.len == 0;
+    if (only) /* then both hashes are over the same bytes */
+        memcpy(w->content_hash, id, sizeof id);
+    else
+        sha256_add(w->content, plain);
     /* A run of equal chunks needs one file. */
     bool repeats = last.len > 0 && slice_equal(last, slice_of(id, sizeof id));
     if (repeats)
@@ -161,6 +166,8 @@ static bool flush_chunk(struct blob_writer *w, struct error *err)
     else if (!write_file(w, id, err))
         return false;
     w->fill = 0;
+    if (last_chunk && !only)
+        sha256_finish(w->content, w->content_hash);
     return buf_append(&w->links, slice_of(id, sizeof id))
                ? true
                : error_set(err, "memory", NULL, "out of memory for an upload");
@@ -173,14 +180,16 @@ bool blob_writer_append(struct blob_writer *w, struct slice piece, struct error 
     if (w->failed)
         return error_set(err, "store/io", "blob", "an earlier part of this upload failed");
     while (piece.len > 0) {
+        /* A full chunk waits until it is known whether it is the last. */
+        if (w->fill == BLOB_CHUNK_SIZE && !flush_chunk(w, false, err)) {
+            w->failed = true;
+            return false;
+        }
         size_t room = BLOB_CHUNK_SIZE - w->fill, len = piece.len < room ? piece.len : room;
         memcpy(&w->chunk[w->fill], piece.data, len);
         w->fill += len;
         w->size += len;
         piece = slice_cut(piece, len, piece.len);
-        w->failed = w->fill == BLOB_CHUNK_SIZE && !flush_chunk(w, err);
-        if (w->failed)
-            return false;
     }
     return true;
 }
@@ -272,10 +281,12 @@ static bool complete(struct blob_writer *w, const uint8_t *expected_hash, struct
 {
     if (w->failed || !engine_alive(w->store, err))
         return error_set(err, "store/io", "blob", "an earlier part of this upload failed");
-    if (w->fill > 0 && !flush_chunk(w, err))
+    if (w->fill > 0 && !flush_chunk(w, true, err))
         return false;
+    if (w->size == 0)
+        sha256_finish(w->content, w->content_hash);
     info->size = w->size;
-    sha256_finish(w->content, info->content_hash);
+    memcpy(info->content_hash, w->content_hash, sizeof info->content_hash);
     blob_root_id(buf_slice(&w->links), &info->id);
     if (expected_hash != NULL &&
         !bytes_equal_ct(expected_hash, info->content_hash, sizeof info->content_hash))

@@ -149,17 +149,9 @@ bool chunk_write(int fd, struct chunk_cipher *c, uint8_t *plain, struct error *e
     return write_parts(fd, parts, 1 + 2 * (size_t)count, err);
 }
 
-bool chunk_unseal(struct chunk_cipher *c, uint32_t index, struct slice in, uint8_t *out,
-                  struct error *err)
+bool chunk_unseal_begin(struct chunk_cipher *c, uint32_t index, struct error *err)
 {
-    struct chunk_segment s = chunk_segment_at(&c->header, index);
     uint8_t nonce[AEAD_NONCE_LEN];
-    if (in.len != (size_t)s.len + AEAD_TAG_LEN)
-        return error_set(err, "store/damaged", "blob", "a chunk file is cut short");
     segment_nonce(c, index, nonce);
-    return sealer_unseal(c->sealer, nonce, slice_of(c->aad, sizeof c->aad), slice_cut(in, 0, s.len),
-                         &in.data[s.len], out, err)
-               ? true
-               : error_set(err, "store/damaged", "blob",
-                           "segment %u of a chunk file does not pass its authentication", index);
+    return sealer_unseal_begin(c->sealer, nonce, slice_of(c->aad, sizeof c->aad), err);
 }

@@ -42,8 +42,7 @@ struct chunk_segment chunk_segment_at(const struct chunk_header *h, uint32_t ind
 
 /* Seals the whole chunk in place and writes header and segments to fd at its current offset. */
 bool chunk_write(int fd, struct chunk_cipher *c, uint8_t *plain, struct error *err) MUST_USE;
-/* in: body and tag of the segment; out receives its plaintext and may equal in.data. */
-bool chunk_unseal(struct chunk_cipher *c, uint32_t index, struct slice in, uint8_t *out,
-                  struct error *err) MUST_USE;
+/* Opening a segment piece by piece, see aead_unseal_begin(). */
+bool chunk_unseal_begin(struct chunk_cipher *c, uint32_t index, struct error *err) MUST_USE;
 
 #endif

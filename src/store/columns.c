@@ -55,7 +55,7 @@ const struct column *column_by_id(uint8_t id)
 bool column_by_name(const char *name, const struct column **out, struct error *err)
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++)
-        if (strcmp(columns[i].name, name) == 0) {
+        if (columns[i].name[0] == name[0] && strcmp(columns[i].name, name) == 0) {
             *out = &columns[i];
             return true;
         }
@@ -94,9 +94,6 @@ void disk_key_state(struct disk_key *out)
 void disk_key_session(uint32_t number, struct disk_key *out)
 {
     out->bytes[0] = ROW_SESSION;
-    out->bytes[1] = (uint8_t)(number >> 24);
-    out->bytes[2] = (uint8_t)(number >> 16);
-    out->bytes[3] = (uint8_t)(number >> 8);
-    out->bytes[4] = (uint8_t)number;
+    store_u32be(&out->bytes[1], number);
     out->len = 5;
 }

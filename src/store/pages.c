@@ -23,12 +23,14 @@ enum {
 static const uint32_t lmdb_magic = 0xBEEFC0DEu;
 static const uint32_t lmdb_version = 1;
 
-bool page_damage(const struct page_tree *t, uint64_t page, const char *what, struct error *err)
+void page_describe_damage(const struct page_tree *t, uint64_t page, const char *what,
+                          struct error *err)
 {
-    return error_set(err, "store/damaged", "data.mdb",
-                     "datastore page %llu of commit %llu: %s; run 'store verify' and restore the "
-                     "last good backup",
-                     (unsigned long long)page, (unsigned long long)t->txnid, what);
+    error_set(
+        err, "store/damaged", "data.mdb",
+        "datastore page %llu of commit %llu: %s; run 'store verify' and restore the last good "
+        "backup",
+        (unsigned long long)page, (unsigned long long)t->txnid, what);
 }
 
 /* ---- metas ---- */
@@ -103,22 +105,6 @@ bool page_load(const struct page_tree *t, uint64_t number, uint16_t kind, struct
     return true;
 }
 
-bool page_node(const struct page_tree *t, const struct page *p, unsigned i, struct page_node *out,
-               struct error *err)
-{
-    uint32_t at = load_u16le(&p->bytes[PAGE_HEADER_LEN + 2 * i]);
-    if (at < p->upper || at > p->size - NODE_HEADER_LEN)
-        return page_damage(t, p->number, "a node lies outside its page", err);
-    const uint8_t *n = &p->bytes[at];
-    uint32_t key_len = load_u16le(&n[NODE_KEY_LEN_AT]);
-    if (key_len > p->size - NODE_HEADER_LEN - at)
-        return page_damage(t, p->number, "a key reaches beyond its page", err);
-    out->header = n;
-    out->key = slice_of(&n[NODE_HEADER_LEN], key_len);
-    out->room = p->size - NODE_HEADER_LEN - at - key_len;
-    return true;
-}
-
 uint64_t page_node_child(const struct page_node *n)
 {
     return (uint64_t)load_u16le(n->header) | (uint64_t)load_u16le(&n->header[2]) << 16 |
@@ -159,13 +145,6 @@ bool page_node_value(const struct page_tree *t, const struct page *p, const stru
         return page_damage(t, p->number, "a value reaches beyond its page", err);
     out->first_page = load_u64le(data);
     return overflow_value(t, out->first_page, len, &out->bytes, &out->pages, err);
-}
-
-int page_key_compare(struct slice a, struct slice b)
-{
-    size_t common = a.len < b.len ? a.len : b.len;
-    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
 /* First node whose key is >= key; p->count when there is none. In a branch, node 0 stands for
@@ -218,13 +197,13 @@ static bool choose_child(const struct page_tree *t, const struct page *p, struct
     return true;
 }
 
-/* A pointer to a sound page of another place would read as "no such key": ends are compared with
- * the separators that led here. */
-bool page_in_bounds(const struct page_tree *t, const struct page *p, unsigned first,
-                    const struct page_bounds *bounds, struct error *err)
+/* A pointer to a sound page of another place would read as "no such key": before that is said, the
+ * ends of the leaf are compared with the separators that led to it. */
+static bool leaf_in_bounds(const struct page_tree *t, const struct page *p,
+                           const struct page_bounds *bounds, struct error *err)
 {
     struct page_node low, high;
-    if (!page_node(t, p, first, &low, err) || !page_node(t, p, p->count - 1, &high, err))
+    if (!page_node(t, p, 0, &low, err) || !page_node(t, p, p->count - 1, &high, err))
         return false;
     if (page_key_compare(low.key, bounds->low) < 0 ||
         (bounds->has_high && page_key_compare(high.key, bounds->high) >= 0))
@@ -232,30 +211,29 @@ bool page_in_bounds(const struct page_tree *t, const struct page *p, unsigned fi
     return true;
 }
 
+/* From the root to the leaf in which key belongs, and to the first of its nodes >= key. */
 static bool descend(const struct page_tree *t, struct slice key, struct page_cursor *c,
-                    struct page *leaf, struct error *err)
+                    struct page *leaf, bool *exact, struct error *err)
 {
     uint64_t number = t->root;
     struct page_bounds bounds = {0};
+    unsigned bottom = t->depth - 1U;
     c->tree = t;
     c->levels = t->depth;
-    for (unsigned level = 0;; level++) {
-        bool is_leaf = level + 1 == t->depth;
+    for (unsigned level = 0; level < bottom; level++) {
         struct page p;
-        if (!page_load(t, number, is_leaf ? PAGE_LEAF : PAGE_BRANCH, &p, err) ||
-            !page_in_bounds(t, &p, is_leaf ? 0 : 1 % p.count, &bounds, err))
-            return false;
-        c->pages[level] = number;
-        if (is_leaf) {
-            *leaf = p;
-            return true;
-        }
         struct page_node n;
-        if (!choose_child(t, &p, key, &c->index[level], &bounds, err) ||
+        c->pages[level] = number;
+        if (!page_load(t, number, PAGE_BRANCH, &p, err) ||
+            !choose_child(t, &p, key, &c->index[level], &bounds, err) ||
             !page_node(t, &p, c->index[level], &n, err))
             return false;
         number = page_node_child(&n);
     }
+    c->pages[bottom] = number;
+    return page_load(t, number, PAGE_LEAF, leaf, err) &&
+           lower_bound(t, leaf, false, key, &c->index[bottom], exact, err) &&
+           (*exact || leaf_in_bounds(t, leaf, &bounds, err));
 }
 
 bool page_tree_get(const struct page_tree *t, struct slice key, struct slice *value, bool *found,
@@ -265,12 +243,11 @@ bool page_tree_get(const struct page_tree *t, struct slice key, struct slice *va
     struct page leaf;
     struct page_node n;
     struct page_value v;
-    unsigned at;
     bool exact = false;
-    if (t->depth > 0 &&
-        (!descend(t, key, &c, &leaf, err) || !lower_bound(t, &leaf, false, key, &at, &exact, err)))
+    if (t->depth > 0 && !descend(t, key, &c, &leaf, &exact, err))
         return false;
-    if (exact && (!page_node(t, &leaf, at, &n, err) || !page_node_value(t, &leaf, &n, &v, err)))
+    if (exact && (!page_node(t, &leaf, c.index[t->depth - 1U], &n, err) ||
+                  !page_node_value(t, &leaf, &n, &v, err)))
         return false;
     if (exact)
         *value = v.bytes;
@@ -288,26 +265,48 @@ bool page_cursor_seek(struct page_cursor *c, const struct page_tree *t, struct s
     *c = (struct page_cursor){.tree = t};
     if (t->depth == 0)
         return true;
-    return descend(t, from, c, &leaf, err) &&
-           lower_bound(t, &leaf, false, from, &c->index[t->depth - 1U], &exact, err);
+    return descend(t, from, c, &leaf, &exact, err);
 }
 
-/* The leaf is used up: the nearest branch with a child to the right names the first key of the next
- * leaf, and the way down to it is checked like any other. */
+/* One leaf on under the same branch, which knows the leaf's bounds. */
+static bool next_sibling(struct page_cursor *c, const struct page *branch, unsigned level,
+                         struct error *err)
+{
+    const struct page_tree *t = c->tree;
+    struct page_bounds bounds = {0};
+    struct page leaf;
+    struct page_node n, after;
+    unsigned index = ++c->index[level];
+    if (!page_node(t, branch, index, &n, err) ||
+        (index + 1 < branch->count && !page_node(t, branch, index + 1, &after, err)))
+        return false;
+    bounds.low = n.key;
+    bounds.has_high = index + 1 < branch->count;
+    if (bounds.has_high)
+        bounds.high = after.key;
+    c->pages[level + 1] = page_node_child(&n);
+    c->index[level + 1] = 0;
+    return page_load(t, c->pages[level + 1], PAGE_LEAF, &leaf, err) &&
+           leaf_in_bounds(t, &leaf, &bounds, err);
+}
+
+/* The leaf is used up. Further up than its own branch, the next branch names the first key of the
+ * leaf to go to, and the way there is checked like any other. */
 static bool next_leaf(struct page_cursor *c, struct error *err)
 {
     const struct page_tree *t = c->tree;
     struct page p;
     struct page_node n;
+    bool exact;
     for (unsigned level = t->depth - 1U; level-- > 0;) {
         if (!page_load(t, c->pages[level], PAGE_BRANCH, &p, err))
             return false;
         if (c->index[level] + 1 >= p.count)
             continue;
-        if (!page_node(t, &p, c->index[level] + 1, &n, err) || !descend(t, n.key, c, &p, err))
-            return false;
-        c->index[t->depth - 1U] = 0;
-        return true;
+        if (level + 2 == t->depth)
+            return next_sibling(c, &p, level, err);
+        return page_node(t, &p, c->index[level] + 1, &n, err) &&
+               descend(t, n.key, c, &p, &exact, err);
     }
     c->levels = 0;
     return true;

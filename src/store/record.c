@@ -6,30 +6,27 @@
 
 enum { AAD_HEAD_LEN = 2 + STORE_ID_LEN + 4, AAD_MAX = AAD_HEAD_LEN + DISK_KEY_MAX };
 
-/* format version, 'r', store id, epoch (4), key on disk: a record means something in one place. */
+/* disk_key has at most DISK_KEY_MAX bytes.
+ * format version, 'r', store id, epoch (4), key on disk: a record means something in one place. */
 static struct slice additional_data(const struct store *s, uint32_t epoch, struct slice disk_key,
-                                    uint8_t text[AAD_MAX + 1])
+                                    uint8_t text[AAD_MAX])
 {
-    struct buf b = {.data = text, .cap = AAD_MAX + 1, .max = AAD_MAX};
-    buf_append_byte(&b, STORE_FORMAT_VERSION);
-    buf_append_byte(&b, 'r');
-    buf_append(&b, slice_of(s->id.bytes, sizeof s->id.bytes));
-    buf_append_be(&b, epoch, 4);
-    buf_append(&b, disk_key);
-    return buf_slice(&b);
+    text[0] = STORE_FORMAT_VERSION;
+    text[1] = 'r';
+    memcpy(&text[2], s->id.bytes, STORE_ID_LEN);
+    store_u32be(&text[2 + STORE_ID_LEN], epoch);
+    memcpy(&text[AAD_HEAD_LEN], disk_key.data, disk_key.len);
+    return slice_of(text, AAD_HEAD_LEN + disk_key.len);
 }
 
 bool record_seal(struct txn *t, struct slice disk_key, struct slice plain, uint8_t *out,
                  struct error *err)
 {
     struct store *s = t->store;
-    uint8_t aad[AAD_MAX + 1];
+    uint8_t aad[AAD_MAX];
     struct slice bound = additional_data(s, s->session.epoch, disk_key, aad);
     uint8_t *nonce = &out[4], *body = &out[RECORD_HEAD_LEN];
-    uint64_t number = (uint64_t)s->session.number << 32;
-    uint8_t number_text[8];
-    store_u64be(number_text, number);
-    memcpy(out, number_text, 4);
+    store_u32be(out, s->session.number);
     session_nonce(t, nonce);
     return sealer_seal(s->session.sealer, nonce, bound, plain, body, &body[plain.len], err);
 }
@@ -48,12 +45,14 @@ bool record_open(const struct reading *r, struct slice disk_key, struct slice se
 {
     struct sealer *sealer;
     uint32_t epoch;
-    uint8_t aad[AAD_MAX + 1];
+    uint8_t aad[AAD_MAX];
     struct reader head = reader_of(sealed);
     uint32_t session = reader_u32be(&head);
     const uint8_t *nonce = reader_bytes(&head, AEAD_NONCE_LEN);
     if (nonce == NULL || head.rest.len < AEAD_TAG_LEN)
         return damaged_record(disk_key, "is cut short", err);
+    if (disk_key.len > DISK_KEY_MAX)
+        return damaged_record(disk_key, "has a key that is too long", err);
     struct slice body = slice_cut(head.rest, 0, head.rest.len - AEAD_TAG_LEN);
     struct buf *out = &r->lane->plain;
     buf_reset(out);

@@ -23,5 +23,12 @@ bool sealer_seal(struct sealer *s, const uint8_t nonce[AEAD_NONCE_LEN], struct s
 bool sealer_unseal(struct sealer *s, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
                    struct slice body, const uint8_t tag[AEAD_TAG_LEN], uint8_t *out,
                    struct error *err) MUST_USE;
+/* The same in pieces, see aead_unseal_begin(). */
+bool sealer_unseal_begin(struct sealer *s, const uint8_t nonce[AEAD_NONCE_LEN], struct slice aad,
+                         struct error *err) MUST_USE;
+bool sealer_unseal_add(struct sealer *s, struct slice piece, uint8_t *out,
+                       struct error *err) MUST_USE;
+bool sealer_unseal_end(struct sealer *s, const uint8_t tag[AEAD_TAG_LEN],
+                       struct error *err) MUST_USE;
 
 #endif
