@@ -14,7 +14,7 @@
 
 #include "base/codec.h"
 #include "base/hash.h"
-#include "support/store_fixture.h"
+#include "support/scratch_store.h"
 
 enum { MIB = 1024 * 1024 };
 
@@ -32,63 +32,63 @@ static void count_file(const char *path, void *ctx)
 }
 
 /* Chunk files, without the marker. */
-static unsigned chunk_files(const struct store_fixture *f)
+static unsigned chunk_files(const struct scratch_store *f)
 {
     unsigned count = 0;
-    fixture_each_file(f->blob_dir, count_file, &count);
+    scratch_each_file(f->blob_dir, count_file, &count);
     return count - 1;
 }
 
 static void published_ids(void **state)
 {
-    struct store_fixture *f = *state;
-    struct blob_info info = fixture_upload(f, slice_str("hello"));
+    struct scratch_store *f = *state;
+    struct blob_info info = scratch_upload(f, slice_str("hello"));
     expect_base58(info.id.bytes, "B4vDoZ2b3EoHNyf727eRqm5cKwbniJL7NTwPqs3o4cwH");
     expect_base58(info.content_hash, "42TEXg1vFAbcJ65y7qdYG9iCPvYfy3NDdVLd75akX2P5");
     assert_int_equal(info.size, 5);
-    struct blob_info empty = fixture_upload(f, slice_str(""));
+    struct blob_info empty = scratch_upload(f, slice_str(""));
     expect_base58(empty.id.bytes, "GKot5hBsd81kMupNCXHaqbhv3huEbxAFMLnpcX2hniwn");
-    fixture_expect_blob(f, &info.id, slice_str("hello"), 3);
-    fixture_expect_blob(f, &empty.id, slice_str(""), 3);
+    scratch_expect_blob(f, &info.id, slice_str("hello"), 3);
+    scratch_expect_blob(f, &empty.id, slice_str(""), 3);
     assert_int_equal(chunk_files(f), 1);
 }
 
 static void sizes_around_every_edge(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     static const size_t sizes[] = {1,           65535,   65536,         65537,   MIB - 65536,
                                    MIB - 1,     MIB,     MIB + 1,       2 * MIB, 2 * MIB + 65537,
                                    3 * MIB - 1, 5 * MIB, 4096 * 16 - 16};
     uint8_t *content = malloc(5 * MIB);
     assert_non_null(content);
-    fixture_noise(1, content, 5 * MIB);
+    scratch_noise(1, content, 5 * MIB);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct slice whole = slice_of(content, sizes[i]);
-        struct blob_info info = fixture_upload(f, whole), again;
+        struct blob_info info = scratch_upload(f, whole), again;
         struct error err;
         uint8_t hash[SHA256_LEN];
         sha256(whole, hash);
         assert_memory_equal(hash, info.content_hash, sizeof hash);
         assert_true(blob_stat(f->store, &info.id, &again, &err));
         assert_int_equal(again.size, sizes[i]);
-        fixture_expect_blob(f, &info.id, whole, 100000);
-        fixture_expect_blob(f, &info.id, whole, 65536);
-        fixture_expect_blob(f, &info.id, whole, 2 * MIB);
+        scratch_expect_blob(f, &info.id, whole, 100000);
+        scratch_expect_blob(f, &info.id, whole, 65536);
+        scratch_expect_blob(f, &info.id, whole, 2 * MIB);
     }
-    fixture_reopen(f);
-    struct blob_info last = fixture_upload(f, slice_of(content, 5 * MIB));
-    fixture_expect_blob(f, &last.id, slice_of(content, 5 * MIB), MIB);
+    scratch_reopen(f);
+    struct blob_info last = scratch_upload(f, slice_of(content, 5 * MIB));
+    scratch_expect_blob(f, &last.id, slice_of(content, 5 * MIB), MIB);
     free(content);
 }
 
 static void ranges(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     size_t len = 3 * MIB + 12345;
     uint8_t *content = malloc(len), *piece = malloc(len);
     assert_true(content != NULL && piece != NULL);
-    fixture_noise(2, content, len);
-    struct blob_info info = fixture_upload(f, slice_of(content, len));
+    scratch_noise(2, content, len);
+    struct blob_info info = scratch_upload(f, slice_of(content, len));
     struct blob_reader *r = NULL;
     struct error err;
     assert_true(blob_reader_open(f->store, &info.id, &r, &info, &err));
@@ -111,28 +111,28 @@ static void ranges(void **state)
 
 static void equal_chunks_are_kept_once(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     uint8_t *content = calloc(1, 4 * MIB);
     assert_non_null(content);
-    struct blob_info zeros = fixture_upload(f, slice_of(content, 4 * MIB));
+    struct blob_info zeros = scratch_upload(f, slice_of(content, 4 * MIB));
     assert_int_equal(chunk_files(f), 1);
     content[2 * MIB] = 1;
-    struct blob_info other = fixture_upload(f, slice_of(content, 4 * MIB));
+    struct blob_info other = scratch_upload(f, slice_of(content, 4 * MIB));
     assert_int_equal(chunk_files(f), 2);
-    struct blob_info same = fixture_upload(f, slice_of(content, 4 * MIB));
+    struct blob_info same = scratch_upload(f, slice_of(content, 4 * MIB));
     assert_memory_equal(&same.id, &other.id, sizeof same.id);
     assert_int_equal(chunk_files(f), 2);
-    fixture_expect_blob(f, &other.id, slice_of(content, 4 * MIB), MIB);
+    scratch_expect_blob(f, &other.id, slice_of(content, 4 * MIB), MIB);
     assert_true(blob_delete(f->store, &zeros.id, &err));
     assert_int_equal(chunk_files(f), 2);
-    fixture_reopen(f);
-    fixture_expect_blob(f, &other.id, slice_of(content, 4 * MIB), MIB);
+    scratch_reopen(f);
+    scratch_expect_blob(f, &other.id, slice_of(content, 4 * MIB), MIB);
     assert_true(blob_delete(f->store, &other.id, &err));
     assert_int_equal(chunk_files(f), 0);
     assert_false(blob_delete(f->store, &other.id, &err));
     assert_true(error_is(&err, "blob/not-found"));
-    fixture_reopen(f);
+    scratch_reopen(f);
     assert_int_equal(chunk_files(f), 0);
     free(content);
 }
@@ -152,15 +152,15 @@ static bool note(const struct blob_info *info, void *ctx)
 
 static void listing_shows_blobs_only(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct listing none = {0}, all = {0}, some = {.stop_at = 2};
     assert_true(blob_list(f->store, note, &none, &err));
     assert_int_equal(none.count, 0);
     for (unsigned i = 1; i <= 5; i++) {
         uint8_t content[64];
-        fixture_noise(i, content, sizeof content);
-        (void)fixture_upload(f, slice_of(content, 10 * i));
+        scratch_noise(i, content, sizeof content);
+        (void)scratch_upload(f, slice_of(content, 10 * i));
     }
     assert_true(blob_list(f->store, note, &all, &err));
     assert_int_equal(all.count, 5);
@@ -171,7 +171,7 @@ static void listing_shows_blobs_only(void **state)
 
 static void a_wrong_hash_leaves_nothing(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct blob_writer *w = NULL;
     struct blob_info info;
@@ -192,12 +192,12 @@ static void a_wrong_hash_leaves_nothing(void **state)
 
 static void given_up_uploads_leave_nothing(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct blob_writer *w = NULL;
     uint8_t *content = malloc(3 * MIB);
     assert_non_null(content);
-    fixture_noise(9, content, 3 * MIB);
+    scratch_noise(9, content, 3 * MIB);
     assert_true(blob_writer_open(f->store, &w, &err));
     assert_true(blob_writer_append(w, slice_of(content, 3 * MIB), &err));
     assert_int_equal(chunk_files(f), 2);
@@ -210,30 +210,30 @@ static void given_up_uploads_leave_nothing(void **state)
 /* What a crash would leave: files in "uploads", swept at the next start. */
 static void leftovers_are_swept(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     char path[PATH_TEXT_MAX], uploads[PATH_TEXT_MAX];
-    struct blob_info info = fixture_upload(f, slice_str("kept"));
+    struct blob_info info = scratch_upload(f, slice_str("kept"));
     store_close(&f->store);
     assert_true(path_join(f->blob_dir, "uploads", uploads, NULL));
     assert_true(path_join(uploads, "00112233445566778899aabbccddeeff-0", path, NULL));
     assert_true(file_write_atomic(path, slice_str("half a chunk"), 0600, NULL));
-    fixture_open(f);
+    scratch_open(f);
     assert_false(file_exists(path));
-    fixture_expect_blob(f, &info.id, slice_str("kept"), 64);
+    scratch_expect_blob(f, &info.id, slice_str("kept"), 64);
 }
 
 static void nothing_legible_on_disk(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     static const char secret[] = "confidential-content-of-a-blob-0123456789";
-    struct blob_info info = fixture_upload(f, slice_str(secret));
+    struct blob_info info = scratch_upload(f, slice_str(secret));
     uint8_t chunk_id[SHA256_LEN];
     char hex[2 * SHA256_LEN + 1];
     sha256(slice_str(secret), chunk_id);
     store_close(&f->store);
-    assert_false(fixture_tree_holds(f->root, slice_str("content-of-a-blob")));
-    assert_false(fixture_tree_holds(f->root, slice_of(chunk_id, 16)));
-    assert_false(fixture_tree_holds(f->root, slice_of(info.id.bytes, 16)));
+    assert_false(scratch_tree_holds(f->root, slice_str("content-of-a-blob")));
+    assert_false(scratch_tree_holds(f->root, slice_of(chunk_id, 16)));
+    assert_false(scratch_tree_holds(f->root, slice_of(info.id.bytes, 16)));
     hex_encode(slice_of(chunk_id, 8), hex);
     DIR *d = opendir(f->blob_dir);
     assert_non_null(d);
@@ -244,12 +244,12 @@ static void nothing_legible_on_disk(void **state)
 
 static void deleted_while_read(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     uint8_t *content = malloc(3 * MIB), piece[16];
     assert_non_null(content);
-    fixture_noise(4, content, 3 * MIB);
-    struct blob_info info = fixture_upload(f, slice_of(content, 3 * MIB));
+    scratch_noise(4, content, 3 * MIB);
+    struct blob_info info = scratch_upload(f, slice_of(content, 3 * MIB));
     struct blob_reader *r = NULL;
     size_t got;
     assert_true(blob_reader_open(f->store, &info.id, &r, &info, &err));
@@ -264,15 +264,15 @@ static void deleted_while_read(void **state)
 /* A blob whose 32 bytes are the chunk id of another: its chunk id is the other's root id. */
 static void roots_and_chunks_do_not_mix(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     uint8_t chunk_id[SHA256_LEN];
     sha256(slice_str("hello"), chunk_id);
-    struct blob_info hello = fixture_upload(f, slice_str("hello"));
-    struct blob_info tricky = fixture_upload(f, slice_of(chunk_id, sizeof chunk_id));
-    fixture_expect_blob(f, &hello.id, slice_str("hello"), 8);
+    struct blob_info hello = scratch_upload(f, slice_str("hello"));
+    struct blob_info tricky = scratch_upload(f, slice_of(chunk_id, sizeof chunk_id));
+    scratch_expect_blob(f, &hello.id, slice_str("hello"), 8);
     assert_true(blob_delete(f->store, &tricky.id, &err));
-    fixture_expect_blob(f, &hello.id, slice_str("hello"), 8);
+    scratch_expect_blob(f, &hello.id, slice_str("hello"), 8);
     assert_int_equal(chunk_files(f), 1);
 }
 
@@ -284,7 +284,7 @@ static void only_chunk_path(const char *path, void *ctx)
         snprintf(ctx, PATH_TEXT_MAX, "%s", path);
 }
 
-static const char *read_fails(struct store_fixture *f, const struct blob_id *id, struct error *err)
+static const char *read_fails(struct scratch_store *f, const struct blob_id *id, struct error *err)
 {
     static uint8_t out[2 * MIB];
     struct blob_reader *r = NULL;
@@ -301,13 +301,13 @@ static const char *read_fails(struct store_fixture *f, const struct blob_id *id,
 
 static void damaged_chunks_are_refused(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     char path[PATH_TEXT_MAX] = "";
     uint8_t content[200];
-    fixture_noise(3, content, sizeof content);
-    struct blob_info info = fixture_upload(f, slice_of(content, sizeof content));
-    fixture_each_file(f->blob_dir, only_chunk_path, path);
+    scratch_noise(3, content, sizeof content);
+    struct blob_info info = scratch_upload(f, slice_of(content, sizeof content));
+    scratch_each_file(f->blob_dir, only_chunk_path, path);
     int fd = open(path, O_RDWR);
     assert_true(fd >= 0);
     off_t len = lseek(fd, 0, SEEK_END);
@@ -331,7 +331,7 @@ static void damaged_chunks_are_refused(void **state)
     assert_int_equal(unlink(path), 0);
     assert_string_equal(read_fails(f, &info.id, &err), "store/damaged");
     /* Uploading the same content again mends it. */
-    (void)fixture_upload(f, slice_of(content, sizeof content));
+    (void)scratch_upload(f, slice_of(content, sizeof content));
     assert_string_equal(read_fails(f, &info.id, &err), "");
 }
 
@@ -349,15 +349,15 @@ static void note_path(const char *path, void *ctx)
 
 static void swapped_chunks_and_segments_are_refused(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct swap s = {0};
     uint8_t *content = malloc(4 * 65536);
     assert_non_null(content);
-    fixture_noise(5, content, 4 * 65536);
-    struct blob_info a = fixture_upload(f, slice_of(content, 2 * 65536));
-    struct blob_info b = fixture_upload(f, slice_of(&content[2 * 65536], 2 * 65536));
-    fixture_each_file(f->blob_dir, note_path, &s);
+    scratch_noise(5, content, 4 * 65536);
+    struct blob_info a = scratch_upload(f, slice_of(content, 2 * 65536));
+    struct blob_info b = scratch_upload(f, slice_of(&content[2 * 65536], 2 * 65536));
+    scratch_each_file(f->blob_dir, note_path, &s);
     assert_int_equal(s.count, 2);
     char spare[PATH_TEXT_MAX];
     assert_true(path_join(f->root, "spare", spare, NULL));
@@ -388,16 +388,16 @@ static void swapped_chunks_and_segments_are_refused(void **state)
 
 static int set_up(void **state)
 {
-    static struct store_fixture f;
-    fixture_begin(&f);
-    fixture_open(&f);
+    static struct scratch_store f;
+    scratch_begin(&f);
+    scratch_open(&f);
     *state = &f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    fixture_end(*state);
+    scratch_end(*state);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "support/store_fixture.h"
+#include "support/scratch_store.h"
 
 static struct slice text(const char *s)
 {
@@ -17,7 +17,7 @@ static struct slice text(const char *s)
 
 static void limits_of_keys_and_values(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     uint8_t key[STORE_KEY_MAX + 1];
     memset(key, 'k', sizeof key);
@@ -52,21 +52,21 @@ static void limits_of_keys_and_values(void **state)
     BUF_AUTO struct buf small = BUF_INIT(max - 1);
     assert_false(store_get(f->store, "Meta", text("big"), &small, &found, &err));
     assert_true(error_is(&err, "store/value"));
-    fixture_put(f, "Meta", "empty", "");
-    assert_string_equal(fixture_get(f, "Meta", "empty"), "");
+    scratch_put(f, "Meta", "empty", "");
+    assert_string_equal(scratch_get(f, "Meta", "empty"), "");
 }
 
 static void columns_are_apart(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     BUF_AUTO struct buf value = BUF_INIT(16);
     bool found;
-    fixture_put(f, "Meta", "k", "meta");
-    fixture_put(f, "Config", "k", "config");
-    assert_string_equal(fixture_get(f, "Meta", "k"), "meta");
-    assert_string_equal(fixture_get(f, "Config", "k"), "config");
-    assert_null(fixture_get(f, "State", "k"));
+    scratch_put(f, "Meta", "k", "meta");
+    scratch_put(f, "Config", "k", "config");
+    assert_string_equal(scratch_get(f, "Meta", "k"), "meta");
+    assert_string_equal(scratch_get(f, "Config", "k"), "config");
+    assert_null(scratch_get(f, "State", "k"));
     assert_false(store_get(f->store, "meta", text("k"), &value, &found, &err));
     assert_true(error_is(&err, "store/column"));
     static const char *const own[] = {"Blobs", "_chunks", "_journal"};
@@ -80,26 +80,26 @@ static void columns_are_apart(void **state)
 
 static void deleting(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     bool found = true;
     assert_true(store_delete(f->store, "Meta", text("k"), &found, &err));
     assert_false(found);
-    fixture_put(f, "Meta", "k", "v");
+    scratch_put(f, "Meta", "k", "v");
     assert_true(store_delete(f->store, "Meta", text("k"), &found, &err));
     assert_true(found);
-    assert_null(fixture_get(f, "Meta", "k"));
-    fixture_reopen(f);
-    assert_null(fixture_get(f, "Meta", "k"));
+    assert_null(scratch_get(f, "Meta", "k"));
+    scratch_reopen(f);
+    assert_null(scratch_get(f, "Meta", "k"));
 }
 
 static void a_batch_is_one_change(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct store_batch *b = NULL;
     bool found;
-    fixture_put(f, "Meta", "old", "v");
+    scratch_put(f, "Meta", "old", "v");
     assert_true(store_batch_begin(f->store, &b, &err));
     assert_true(store_batch_put(b, "Meta", text("a"), text("1"), &err));
     assert_true(store_batch_put(b, "Config", text("b"), text("2"), &err));
@@ -110,30 +110,30 @@ static void a_batch_is_one_change(void **state)
     assert_true(found && slice_equal_str(buf_slice(&value), "1"));
     assert_true(store_batch_get(b, "Meta", text("old"), &value, &found, &err));
     assert_false(found);
-    assert_null(fixture_get(f, "Meta", "a")); /* readers do not see it yet */
-    assert_string_equal(fixture_get(f, "Meta", "old"), "v");
+    assert_null(scratch_get(f, "Meta", "a")); /* readers do not see it yet */
+    assert_string_equal(scratch_get(f, "Meta", "old"), "v");
     assert_true(store_batch_commit(&b, &err));
     assert_null(b);
-    assert_string_equal(fixture_get(f, "Meta", "a"), "1");
-    assert_string_equal(fixture_get(f, "Config", "b"), "2");
-    assert_null(fixture_get(f, "Meta", "old"));
+    assert_string_equal(scratch_get(f, "Meta", "a"), "1");
+    assert_string_equal(scratch_get(f, "Config", "b"), "2");
+    assert_null(scratch_get(f, "Meta", "old"));
 
     assert_true(store_batch_begin(f->store, &b, &err));
     assert_true(store_batch_put(b, "Meta", text("a"), text("changed"), &err));
     store_batch_drop(&b);
     store_batch_drop(&b);
-    assert_string_equal(fixture_get(f, "Meta", "a"), "1");
-    fixture_reopen(f);
-    assert_string_equal(fixture_get(f, "Meta", "a"), "1");
+    assert_string_equal(scratch_get(f, "Meta", "a"), "1");
+    scratch_reopen(f);
+    assert_string_equal(scratch_get(f, "Meta", "a"), "1");
 }
 
 /* The first transaction of a process is given up: its session's row goes into the next one. */
 static void a_dropped_first_batch_leaves_no_gap(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     struct store_batch *b = NULL;
-    fixture_reopen(f);
+    scratch_reopen(f);
     for (int i = 0; i < 3; i++) {
         assert_true(store_batch_begin(f->store, &b, &err));
         assert_true(store_batch_put(b, "Meta", text("x"), text("never"), &err));
@@ -143,21 +143,21 @@ static void a_dropped_first_batch_leaves_no_gap(void **state)
         assert_true(found);
         store_batch_drop(&b);
     }
-    fixture_put(f, "Meta", "k", "v");
-    assert_string_equal(fixture_get(f, "Meta", "k"), "v");
-    fixture_reopen(f);
-    assert_string_equal(fixture_get(f, "Meta", "k"), "v");
+    scratch_put(f, "Meta", "k", "v");
+    assert_string_equal(scratch_get(f, "Meta", "k"), "v");
+    scratch_reopen(f);
+    assert_string_equal(scratch_get(f, "Meta", "k"), "v");
 }
 
 static void a_snapshot_stands_still(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     STORE_SNAPSHOT_AUTO struct store_snapshot *snapshot = NULL;
     for (int i = 0; i < 200; i++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", i);
-        fixture_put(f, "Meta", key, "before");
+        scratch_put(f, "Meta", key, "before");
     }
     assert_true(store_snapshot_open(f->store, &snapshot, &err));
     for (int round = 0; round < 3; round++)
@@ -168,7 +168,7 @@ static void a_snapshot_stands_still(void **state)
             if (round == 2)
                 assert_true(store_delete(f->store, "Meta", text(key), &found, &err));
             else
-                fixture_put(f, "Meta", key, "after");
+                scratch_put(f, "Meta", key, "after");
         }
     for (int i = 0; i < 200; i++) {
         char key[16];
@@ -177,25 +177,25 @@ static void a_snapshot_stands_still(void **state)
         snprintf(key, sizeof key, "k%d", i);
         assert_true(store_snapshot_get(snapshot, "Meta", text(key), &value, &found, &err));
         assert_true(found && slice_equal_str(buf_slice(&value), "before"));
-        assert_null(fixture_get(f, "Meta", key));
+        assert_null(scratch_get(f, "Meta", key));
     }
 }
 
 static void many_snapshots_have_a_limit(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err = {0};
     enum { MANY = 600 };
     static struct store_snapshot *snapshots[MANY];
     size_t open = 0;
     for (; open < MANY; open++) {
-        fixture_put(f, "Meta", "k", "v"); /* each snapshot is of a state of its own */
+        scratch_put(f, "Meta", "k", "v"); /* each snapshot is of a state of its own */
         if (!store_snapshot_open(f->store, &snapshots[open], &err))
             break;
     }
     assert_true(open > 100 && open < MANY);
     assert_true(error_is(&err, "store/busy"));
-    fixture_put(f, "Meta", "k", "writing goes on");
+    scratch_put(f, "Meta", "k", "writing goes on");
     for (size_t i = 0; i < open; i++)
         store_snapshot_close(&snapshots[i]);
     assert_true(store_snapshot_open(f->store, &snapshots[0], &err));
@@ -204,13 +204,13 @@ static void many_snapshots_have_a_limit(void **state)
 
 static void ordered_columns_scan_in_order(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     struct error err;
     static const char *const keys[] = {"b", "a", "aa", "c", "ab", "\xff", "B"};
     static const char *const sorted[] = {"aa", "ab", "b", "c", "\xff"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        fixture_put(f, "SortedIndex", keys[i], keys[i]);
-        fixture_put(f, "SortedIndexMeta", keys[i], "next column");
+        scratch_put(f, "SortedIndex", keys[i], keys[i]);
+        scratch_put(f, "SortedIndexMeta", keys[i], "next column");
     }
     STORE_SNAPSHOT_AUTO struct store_snapshot *snapshot = NULL;
     STORE_CURSOR_AUTO struct store_cursor *c = NULL;
@@ -251,7 +251,7 @@ static void model_key(unsigned i, char out[80])
 
 static void model_value(const struct model_row *row, uint8_t *out)
 {
-    fixture_noise(row->seed, out, row->len);
+    scratch_noise(row->seed, out, row->len);
 }
 
 static uint32_t next_random(uint64_t *x)
@@ -345,14 +345,14 @@ static void change(struct store_batch *b, struct model *m, uint64_t *x, uint8_t 
 
 static void behaves_like_a_model(void **state)
 {
-    struct store_fixture *f = *state;
+    struct scratch_store *f = *state;
     static struct model m, attempt;
     static uint8_t scratch[200000];
     uint64_t x = 20240827;
     struct error err;
     memset(&m, 0, sizeof m);
     f->options.relaxed_sync = true;
-    fixture_reopen(f);
+    scratch_reopen(f);
     for (unsigned step = 0; step < MODEL_STEPS;) {
         struct store_batch *b = NULL;
         unsigned size = 1 + next_random(&x) % 60;
@@ -373,9 +373,9 @@ static void behaves_like_a_model(void **state)
             compare_get(f->store, column, row, &m.rows[column][row]);
         }
         if (next_random(&x) % 40 == 0)
-            fixture_reopen(f); /* also checks the state root over everything */
+            scratch_reopen(f); /* also checks the state root over everything */
     }
-    fixture_reopen(f);
+    scratch_reopen(f);
     for (unsigned column = 0; column < 2; column++) {
         compare_scan(f->store, column, &m);
         for (unsigned i = 0; i < MODEL_KEYS; i++)
@@ -385,16 +385,16 @@ static void behaves_like_a_model(void **state)
 
 static int set_up(void **state)
 {
-    static struct store_fixture f;
-    fixture_begin(&f);
-    fixture_open(&f);
+    static struct scratch_store f;
+    scratch_begin(&f);
+    scratch_open(&f);
     *state = &f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    fixture_end(*state);
+    scratch_end(*state);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* Scratch stores. */
-#include "support/store_fixture.h"
+#include "support/scratch_store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ static void need(bool ok, const struct error *err)
         fail_msg("%s: %s", err->code, err->message);
 }
 
-void fixture_begin(struct store_fixture *f)
+void scratch_begin(struct scratch_store *f)
 {
     memset(f, 0, sizeof *f);
     const char *tmp = getenv("TMPDIR");
@@ -35,39 +35,39 @@ void fixture_begin(struct store_fixture *f)
                                         .create = true};
 }
 
-void fixture_end(struct store_fixture *f)
+void scratch_end(struct scratch_store *f)
 {
     store_close(&f->store);
     struct error err;
     need(file_remove_tree(f->root, &err), &err);
 }
 
-void fixture_open(struct store_fixture *f)
+void scratch_open(struct scratch_store *f)
 {
     struct error err;
     need(store_open(&f->options, &f->store, &err), &err);
 }
 
-void fixture_reopen(struct store_fixture *f)
+void scratch_reopen(struct scratch_store *f)
 {
     store_close(&f->store);
-    fixture_open(f);
+    scratch_open(f);
 }
 
-const char *fixture_open_fails(struct store_fixture *f, struct error *err)
+const char *scratch_open_fails(struct scratch_store *f, struct error *err)
 {
     STORE_AUTO struct store *s = NULL;
     assert_null(f->store);
     return store_open(&f->options, &s, err) ? "" : err->code;
 }
 
-void fixture_put(struct store_fixture *f, const char *column, const char *key, const char *value)
+void scratch_put(struct scratch_store *f, const char *column, const char *key, const char *value)
 {
     struct error err;
     need(store_put(f->store, column, slice_str(key), slice_str(value), &err), &err);
 }
 
-const char *fixture_get(struct store_fixture *f, const char *column, const char *key)
+const char *scratch_get(struct scratch_store *f, const char *column, const char *key)
 {
     static char text[4096];
     BUF_AUTO struct buf value = BUF_INIT(sizeof text - 1);
@@ -80,7 +80,7 @@ const char *fixture_get(struct store_fixture *f, const char *column, const char 
     return text;
 }
 
-struct blob_info fixture_upload(struct store_fixture *f, struct slice content)
+struct blob_info scratch_upload(struct scratch_store *f, struct slice content)
 {
     struct blob_writer *w = NULL;
     struct blob_info info;
@@ -91,7 +91,7 @@ struct blob_info fixture_upload(struct store_fixture *f, struct slice content)
     return info;
 }
 
-void fixture_expect_blob(struct store_fixture *f, const struct blob_id *id, struct slice content,
+void scratch_expect_blob(struct scratch_store *f, const struct blob_id *id, struct slice content,
                          size_t step)
 {
     struct blob_reader *r = NULL;
@@ -123,7 +123,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-void fixture_each_file(const char *dir, void (*visit)(const char *path, void *ctx), void *ctx)
+void scratch_each_file(const char *dir, void (*visit)(const char *path, void *ctx), void *ctx)
 {
     struct dirent **names = NULL;
     int count = scandir(dir, &names, NULL, by_name);
@@ -134,7 +134,7 @@ void fixture_each_file(const char *dir, void (*visit)(const char *path, void *ct
         assert_true(path_join(dir, name, path, NULL));
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
             if (file_is_dir(path))
-                fixture_each_file(path, visit, ctx);
+                scratch_each_file(path, visit, ctx);
             else
                 visit(path, ctx);
         }
@@ -163,10 +163,10 @@ static void copy_file(const char *path, void *ctx)
     close(fd);
 }
 
-void fixture_copy_tree(const char *from, const char *to)
+void scratch_copy_tree(const char *from, const char *to)
 {
     struct copying c = {from, to};
-    fixture_each_file(from, copy_file, &c);
+    scratch_each_file(from, copy_file, &c);
 }
 
 struct searching {
@@ -185,14 +185,14 @@ static void search_file(const char *path, void *ctx)
             s->found = true;
 }
 
-bool fixture_tree_holds(const char *dir, struct slice needle)
+bool scratch_tree_holds(const char *dir, struct slice needle)
 {
     struct searching s = {.needle = needle};
-    fixture_each_file(dir, search_file, &s);
+    scratch_each_file(dir, search_file, &s);
     return s.found;
 }
 
-void fixture_noise(uint32_t seed, uint8_t *out, size_t len)
+void scratch_noise(uint32_t seed, uint8_t *out, size_t len)
 {
     uint64_t x = 0x9e3779b97f4a7c15ULL * (seed + 1ULL);
     for (size_t i = 0; i < len; i++) {
