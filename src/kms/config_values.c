@@ -129,7 +129,7 @@ enum read_result read_bool(const char *text, void *member, char why[KMS_TEXT_MAX
 
 /* ---- addresses ---- */
 
-bool address_parse(const char *text, uint8_t out[16])
+bool kms_address_parse(const char *text, uint8_t out[16])
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     uint8_t v4[4];
@@ -156,7 +156,7 @@ static bool split_address(const char *text, uint8_t address[16], uint64_t *port)
         return false;
     snprintf(host, sizeof(host), "%.*s", (int)inside.len, (const char *)inside.data);
     bool v6 = strchr(host, ':') != NULL;
-    return v6 == bracketed && address_parse(host, address);
+    return v6 == bracketed && kms_address_parse(host, address);
 }
 
 static bool is_unix(const char *text)
@@ -207,7 +207,7 @@ bool cidr_parse(struct slice text, struct kms_cidr *out)
     if (slash != NULL)
         *slash = '\0';
     bool v4 = strchr(buffer, ':') == NULL;
-    if (!address_parse(buffer, cidr.address))
+    if (!kms_address_parse(buffer, cidr.address))
         return false;
     if (slash != NULL && (slash[1] == '+' || !parse_number(&slash[1], v4 ? 32 : 128, &bits)))
         return false;

@@ -18,6 +18,6 @@ value_printer print_text, print_bool, print_number, print_redis, print_pin, prin
 /* "10.0.0.0/8", "::1"; host bits must be zero. */
 bool cidr_parse(struct slice text, struct kms_cidr *out) MUST_USE;
 /* A literal address in the 16-byte form of struct kms_cidr. */
-bool address_parse(const char *text, uint8_t out[16]) MUST_USE;
+bool kms_address_parse(const char *text, uint8_t out[16]) MUST_USE;
 
 #endif

@@ -41,12 +41,12 @@ static bool hop_parse(struct slice hop, uint8_t out[16])
     char *bracket = text[0] == '[' ? strchr(text, ']') : NULL;
     if (bracket != NULL) {
         *bracket = '\0';
-        return address_parse(&text[1], out);
+        return kms_address_parse(&text[1], out);
     }
     char *colon = strchr(text, ':');
     if (colon != NULL && strchr(&colon[1], ':') == NULL)
         *colon = '\0';
-    return address_parse(text, out);
+    return kms_address_parse(text, out);
 }
 
 /* From the right: hops that are ours are passed over, the first that is not is the source. */
@@ -88,7 +88,7 @@ struct source source_of(const struct kms_cidr_list *trusted, const char *peer,
     struct source s = {.text = "unix"};
     uint8_t address[16], hop[16];
     bool local = strcmp(peer, "unix") == 0;
-    if (!local && !address_parse(peer, address))
+    if (!local && !kms_address_parse(peer, address))
         return s;
     if (!local)
         make_key(&s, address);
