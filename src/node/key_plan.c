@@ -62,7 +62,9 @@ bool key_plan_make(const struct node_config *config, const struct node_env *env,
     if (!release_choose(&env->release, &choice, err) || !refuse_release(&choice, err) ||
         !refuse_unverified(config, err))
         return false;
-    struct key_plan plan = {.env_policy = choice.env_policy};
+    struct key_plan plan = {.env_policy = choice.env_policy,
+                            .skip_is_moot = config->tee.attestation.enabled &&
+                                            config->tee.insecure_skip_kms_verification};
     policy_init(&plan.policy);
     if (config->tee.attestation.resolved &&
         !policy_copy(&plan.policy, &config->tee.attestation.policy, err))
@@ -100,6 +102,9 @@ bool key_plan_announce(const struct key_plan *plan, struct error *err)
         log_warn("INSECURE: mock quotes of the KMS are accepted "
                  "setting=tee.kms.phala.attestation.accept_mock");
 #endif
+    if (plan->skip_is_moot)
+        log_warn("the KMS is verified all the same, because attestation is enabled "
+                 "setting=tee.kms.phala.insecure_skip_kms_verification");
     if (plan->env_policy)
         log_warn("release policies are off, the lists in config.toml count "
                  "setting=USE_ENV_POLICY");

@@ -13,6 +13,7 @@ struct key_plan {
                                           caller fills in verifier, quotes, cancel and events */
     struct policy policy;              /* owned */
     bool env_policy;                   /* USE_ENV_POLICY was given */
+    bool skip_is_moot;                 /* insecure_skip_kms_verification beside a policy */
 };
 
 /*
