@@ -243,12 +243,14 @@ static int on_release(const char *path, struct fuse_file_info *fi)
 
 /* --- reading --- */
 
-/* False when the reader gave up or the file system ends. */
-static bool wait_ms(struct sim_tsm *tsm, int64_t ms)
+/* Slow reads wait their time, silent ones until the scenario changes. False when the reader gave up
+ * or the file system ends. */
+static bool wait_as_told(struct sim_tsm *tsm, const struct sim_scenario *told)
 {
     const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
-    int64_t until = clock_monotonic_ms() + ms;
-    while (clock_monotonic_ms() < until) {
+    int64_t until = clock_monotonic_ms() + told->tsm_slow_ms;
+    while (told->tsm_silent ? sim_machine_scenario(tsm->machine).tsm_silent
+                            : clock_monotonic_ms() < until) {
         if (atomic_load(&tsm->stopping) || fuse_interrupted())
             return false;
         nanosleep(&nap, NULL);
@@ -264,11 +266,7 @@ static int read_fault(struct sim_tsm *tsm, bool *empty)
     *empty = s.tsm_empty;
     if (sim_machine_tsm_fails(tsm->machine, &fault))
         return fault;
-    if (s.tsm_silent && !wait_ms(tsm, SIM_SLOW_MAX_MS))
-        return EINTR;
-    if (s.tsm_slow_ms > 0 && !wait_ms(tsm, s.tsm_slow_ms))
-        return EINTR;
-    return 0;
+    return wait_as_told(tsm, &s) ? 0 : EINTR;
 }
 
 static int make_outblob(struct sim_tsm *tsm, const struct tsm_entry *entry, struct buf *out)

@@ -1,7 +1,11 @@
 /* configfs-tsm in user space (platform facts 3.1, 3.2, 3.6): a FUSE file system whose root behaves
  * as /sys/kernel/config/tsm/report does on a TDX guest. mkdir makes an entry with inblob, outblob,
  * generation and provider; closing inblob commits it; the first read of outblob makes the quote.
- * What FUSE cannot do: swallow the error of a failing commit, as configfs does. */
+ * What FUSE cannot do: swallow the error of a failing commit, as configfs does.
+ *
+ * The process that serves must not be the one that reads: killed in the middle of a read it would
+ * wait for itself in the kernel for ever. Tests serve from a process of their own
+ * (tests/support/sim_process.h). */
 #ifndef SIM_TSM_FUSE_H
 #define SIM_TSM_FUSE_H
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,14 @@
 #include "base/clock.h"
 #include "platform/quote_source.h"
 #include "quote/quote.h"
-#include "sim/tsm_fuse.h"
 #include "sim/tsm_tree.h"
-
-enum { NOW = 1767225600 };
+#include "support/sim_process.h"
 
 static struct error err;
-static struct sim_pki pki;
-static struct sim_machine machine;
-static struct sim_tsm *tsm;
+static struct sim_process sim;
 static bool mounted;
 static char dir[] = "/tmp/mero-tsm-XXXXXX";
-static char root[64];
+static char root[PATH_TEXT_MAX];
 static const uint8_t report_data[64] = {0x5a, 1, 2};
 
 /* --- the tree --- */
@@ -93,15 +90,12 @@ static void need_mount(void)
 
 static void play(const char *word)
 {
-    struct sim_scenario scenario = {0};
-    if (word != NULL)
-        assert_true(sim_scenario_apply(&scenario, SIM_SCOPE_MACHINE, slice_str(word), &err));
-    assert_true(sim_machine_set_scenario(&machine, &scenario, &err));
+    sim_process_play(&sim, "machines/node", word);
 }
 
 static const char *at(const char *entry, const char *attribute)
 {
-    static char path[256];
+    static char path[PATH_TEXT_MAX + 128];
     snprintf(path, sizeof path, "%s/%s%s%s", root, entry, attribute[0] == '\0' ? "" : "/",
              attribute);
     return path;
@@ -291,7 +285,7 @@ static void faults_come_as_told(void **state)
     play("tsm:ENXIO");
     assert_int_equal(mkdir(at("gone", ""), 0700), -1);
     assert_int_equal(errno, ENXIO);
-    play(NULL);
+    play("");
 }
 
 /* A reader that is killed while the answer does not come leaves no trace. */
@@ -315,7 +309,7 @@ static void a_silent_read_can_be_killed(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status));
     assert_true(clock_monotonic_ms() - begin < 3000);
-    play(NULL);
+    play("");
     drop("silent");
 }
 
@@ -324,12 +318,12 @@ static void *take_quotes(void *arg)
     static uint8_t blobs[4][SIM_QUOTE_MAX / 16];
     size_t i = (size_t)(uintptr_t)arg;
     char name[16];
-    char path[256];
+    char path[PATH_TEXT_MAX + 32];
     uint8_t data[64] = {(uint8_t)(i + 1)};
     snprintf(name, sizeof name, "p%zu", i);
     snprintf(path, sizeof path, "%s/%s", root, name);
     for (int round = 0; round < 10; round++) {
-        char file[300];
+        char file[PATH_TEXT_MAX + 64];
         if (mkdir(path, 0700) != 0)
             return arg;
         snprintf(file, sizeof file, "%s/inblob", path);
@@ -390,7 +384,7 @@ static void production_source_is_served(void **state)
     play("wrong-report-data");
     assert_false(take(&quote));
     assert_true(error_is(&err, "platform/report-data"));
-    play(NULL);
+    play("");
     DIR *d = opendir(root); /* every try was cleaned up */
     size_t names = 0;
     while (readdir(d) != NULL)
@@ -399,59 +393,104 @@ static void production_source_is_served(void **state)
     assert_int_equal(names, 2);
 }
 
-/* Unmounting does not wait for those who still hold files or read. */
+/* A read that waits for an answer ends when the scenario does. */
+static void silence_ends_with_its_scenario(void **state)
+{
+    (void)state;
+    int status = 0;
+    need_mount();
+    make("wait");
+    assert_int_equal(write_inblob("wait", report_data, 64, 0), 0);
+    play("tsm:silent");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        static uint8_t blob[SIM_QUOTE_MAX];
+        _exit(read_all("wait", "outblob", blob, sizeof blob) == 8000 ? 7 : 8);
+    }
+    usleep(200000);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    play("");
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    drop("wait");
+}
+
+static const char *const second_machine[] = {"name=second,type=gcp"};
+
+/* Unmounting does not wait for those who still hold files. */
 static void it_ends_under_open_files(void **state)
 {
     (void)state;
-    struct sim_tsm *second = NULL;
+    struct sim_process second;
     struct stat st;
-    char path[80];
-    char file[128];
+    char path[128];
+    char file[160];
     need_mount();
     snprintf(path, sizeof path, "%s/second", dir);
-    assert_true(sim_tsm_start(&machine, path, &second, &err));
-    snprintf(file, sizeof file, "%s/e", path);
+    assert_true(sim_process_start(&second, path, second_machine, 1, &err));
+    snprintf(file, sizeof file, "%s/second.tsm/e", path);
     assert_int_equal(mkdir(file, 0700), 0);
-    snprintf(file, sizeof file, "%s/e/inblob", path);
+    snprintf(file, sizeof file, "%s/second.tsm/e/inblob", path);
     int fd = open(file, O_WRONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     int64_t begin = clock_monotonic_ms();
-    sim_tsm_stop(&second);
+    assert_true(sim_process_stop(&second));
     assert_true(clock_monotonic_ms() - begin < 3000);
     assert_int_equal(write(fd, "x", 1), -1);
     close(fd);
-    snprintf(file, sizeof file, "%s/e", path);
+    snprintf(file, sizeof file, "%s/second.tsm/e", path);
     assert_int_equal(stat(file, &st), -1);
     assert_int_equal(errno, ENOENT);
-    assert_int_equal(rmdir(path), 0);
+}
+
+/* A killed server leaves a dead mount; the next start takes it away. */
+static void a_dead_mount_is_replaced(void **state)
+{
+    (void)state;
+    struct sim_process second;
+    struct stat st;
+    char path[128];
+    char file[160];
+    need_mount();
+    snprintf(path, sizeof path, "%s/killed", dir);
+    snprintf(file, sizeof file, "%s/second.tsm", path);
+    assert_true(sim_process_start(&second, path, second_machine, 1, &err));
+    assert_int_equal(kill(second.pid, SIGKILL), 0);
+    assert_false(sim_process_stop(&second));
+    assert_int_equal(stat(file, &st), -1);
+    assert_int_equal(errno, ENOTCONN);
+    if (!sim_process_start(&second, path, second_machine, 1, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(stat(file, &st), 0);
+    assert_true(sim_process_stop(&second));
 }
 
 static void a_place_that_cannot_be_mounted_says_so(void **state)
 {
     (void)state;
-    struct sim_tsm *none = NULL;
-    char path[80];
+    struct sim_process none;
+    char machine[256];
+    const char *const machines[] = {machine};
     need_mount();
-    snprintf(path, sizeof path, "%s/file", dir);
-    assert_true(file_write_atomic(path, slice_str("x"), 0600, &err));
-    assert_false(sim_tsm_start(&machine, path, &none, &err));
-    assert_null(none);
+    snprintf(machine, sizeof machine, "name=second,type=gcp,tsm=%s/file", dir);
+    assert_true(file_write_atomic(&machine[sizeof "name=second,type=gcp,tsm=" - 1], slice_str("x"),
+                                  0600, &err));
+    assert_false(sim_process_start(&none, dir, machines, 1, &err));
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    static const uint8_t seed[SIM_SEED_LEN] = {9};
-    struct sim_machine_options options;
-    if (mkdtemp(dir) == NULL || !sim_pki_create(&pki, seed, NOW, &err) ||
-        !sim_machine_defaults(&options, "node", &err))
+    static const char *const machines[] = {"name=node,type=gcp"};
+    char state_dir[64];
+    if (mkdtemp(dir) == NULL)
         return -1;
-    options.type = SIM_MACHINE_GCP;
-    snprintf(root, sizeof root, "%s/report", dir);
-    if (!sim_machine_start(&machine, &options, &pki, &err))
-        return -1;
-    mounted = sim_tsm_start(&machine, root, &tsm, &err);
-    if (!mounted)
+    snprintf(state_dir, sizeof state_dir, "%s/sim", dir);
+    mounted = sim_process_start(&sim, state_dir, machines, 1, &err);
+    if (mounted)
+        snprintf(root, sizeof root, "%s", sim_process_text(&sim, "node", "tsm_root"));
+    else
         print_message("[skipping the mounted part: %s]\n", err.message);
     return 0;
 }
@@ -459,10 +498,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    sim_tsm_stop(&tsm);
-    sim_machine_stop(&machine);
-    sim_pki_free(&pki);
-    return file_remove_tree(dir, NULL) ? 0 : -1;
+    bool ended = !mounted || sim_process_stop(&sim);
+    return file_remove_tree(dir, NULL) && ended ? 0 : -1;
 }
 
 int main(void)
@@ -478,7 +515,9 @@ int main(void)
         cmocka_unit_test(a_silent_read_can_be_killed),
         cmocka_unit_test(parallel_readers_get_their_own),
         cmocka_unit_test(production_source_is_served),
+        cmocka_unit_test(silence_ends_with_its_scenario),
         cmocka_unit_test(it_ends_under_open_files),
+        cmocka_unit_test(a_dead_mount_is_replaced),
         cmocka_unit_test(a_place_that_cannot_be_mounted_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
