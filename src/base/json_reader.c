@@ -112,6 +112,15 @@ static size_t character(struct slice s, uint32_t *point)
     return 2;
 }
 
+/* How far from `at` the text goes on with characters that stand for themselves. */
+static size_t plain_end(struct slice text, size_t at)
+{
+    while (at < text.len && text.data[at] >= 0x20 && text.data[at] < 0x80 && text.data[at] != '"' &&
+           text.data[at] != '\\')
+        at++;
+    return at;
+}
+
 /* A string as written, without its quotes; every character of it is valid. */
 static bool raw_string(struct json_reader *r, struct slice *out, bool *escaped)
 {
@@ -119,19 +128,17 @@ static bool raw_string(struct json_reader *r, struct slice *out, bool *escaped)
     if (!take(r, '"'))
         return fail(r, "json/type", "not a string");
     size_t from = r->at;
-    while (r->at < r->text.len) {
+    while ((r->at = plain_end(r->text, r->at)) < r->text.len) {
         uint32_t point;
-        uint8_t c = r->text.data[r->at];
-        if (c == '"') {
-            *out = slice_cut(r->text, from, r->at - from);
+        if (r->text.data[r->at] == '"') {
+            *out = (struct slice){&r->text.data[from], r->at - from};
             r->at++;
             return true;
         }
-        bool plain = c >= 0x20 && c < 0x80 && c != '\\';
-        size_t step = plain ? 1 : character(slice_cut(r->text, r->at, r->text.len), &point);
+        *escaped |= r->text.data[r->at] == '\\';
+        size_t step = character(slice_cut(r->text, r->at, r->text.len), &point);
         if (step == 0)
             return bad_syntax(r, "malformed string");
-        *escaped |= c == '\\';
         r->at += step;
     }
     return bad_syntax(r, "string without an end");
@@ -151,13 +158,12 @@ static bool same_text(struct slice a, struct slice b)
     return a.len == 0 && b.len == 0;
 }
 
-static bool name_repeats(const struct json_reader *r, struct slice name, bool escaped)
+static bool name_repeats(const struct json_reader *r, struct slice name)
 {
-    for (size_t i = r->levels[r->depth - 1].names_from; i < r->name_count; i++) {
-        bool plain = !escaped && memchr(r->names[i].data, '\\', r->names[i].len) == NULL;
-        if (plain ? slice_equal(r->names[i], name) : same_text(r->names[i], name))
+    const struct json_reader_level *level = &r->levels[r->depth - 1];
+    for (size_t i = level->names_from; i < r->name_count; i++)
+        if (level->has_escapes ? same_text(r->names[i], name) : slice_equal(r->names[i], name))
             return true;
-    }
     return false;
 }
 
@@ -169,7 +175,8 @@ static bool member_name(struct json_reader *r)
         return bad_syntax(r, "a member name was expected");
     if (!raw_string(r, &name, &escaped))
         return false;
-    if (name_repeats(r, name, escaped))
+    r->levels[r->depth - 1].has_escapes |= escaped;
+    if (name_repeats(r, name))
         return fail(r, "json/duplicate", "repeated member name");
     if (r->name_count == JSON_READER_NAMES_MAX)
         return bad_syntax(r, "too many members");
@@ -219,11 +226,12 @@ bool json_reader_more(struct json_reader *r)
 
 bool json_reader_name_is(const struct json_reader *r, const char *name)
 {
-    if (r->name_count == 0)
+    if (r->name_count == 0 || r->depth == 0)
         return false;
     struct slice written = r->names[r->name_count - 1];
-    return slice_equal_str(written, name) ||
-           (memchr(written.data, '\\', written.len) != NULL && same_text(written, slice_str(name)));
+    if (r->levels[r->depth - 1].has_escapes)
+        return same_text(written, slice_str(name));
+    return strncmp(name, (const char *)written.data, written.len) == 0 && name[written.len] == 0;
 }
 
 bool json_reader_string(struct json_reader *r, struct buf *out)
@@ -254,6 +262,11 @@ bool json_reader_text(struct json_reader *r, char *out, size_t cap)
     size_t used = 0;
     if (!raw_string(r, &rest, &escaped))
         return false;
+    if (!escaped && rest.len < cap) {
+        memcpy(out, rest.data, rest.len);
+        used = rest.len;
+        rest.len = 0;
+    }
     while (rest.len > 0) {
         uint32_t point = 0;
         uint8_t bytes[UTF8_SEQUENCE_MAX];

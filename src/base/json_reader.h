@@ -16,6 +16,7 @@ enum {
 struct json_reader_level {
     bool is_object;
     bool has_items;
+    bool has_escapes;  /* in a name of this object */
     size_t index;      /* of the current element of an array */
     size_t names_from; /* where the names of this object start in names[] */
 };

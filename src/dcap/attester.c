@@ -15,6 +15,7 @@ struct attester {
     uint8_t subjects[2][ATTESTER_SUBJECT_MAX]; /* CA, root */
     uint8_t qe_report[SGX_REPORT_LEN];
     struct p256_key *attestation_key;
+    struct p256_key *ca_key;
 };
 
 /* The chain while it is being verified: leaf, intermediate, root. */
@@ -23,7 +24,13 @@ struct pck_chain {
     struct x509_cert cert[ATTESTER_CHAIN_LEN];
     struct x509_sgx sgx;
     enum cert_role ca_role;
+    struct p256_key *ca_key; /* owned */
 };
+
+static void pck_chain_release(struct pck_chain *chain)
+{
+    p256_key_free(&chain->ca_key);
+}
 
 static const char *const chain_fields[ATTESTER_CHAIN_LEN] = {"pckCertChain[0]", "pckCertChain[1]",
                                                              "pckCertChain[2]"};
@@ -70,7 +77,6 @@ static bool parse_chain(struct slice pem, struct pck_chain *chain, struct error 
 /* From the root downwards, so that no key is used before its certificate was checked. */
 static bool verify_chain(struct pck_chain *chain, const struct dcap_root *root, struct error *err)
 {
-    P256_KEY_AUTO struct p256_key *ca_key = NULL;
     const struct x509_cert *leaf = &chain->cert[0], *ca = &chain->cert[1], *top = &chain->cert[2];
     if (!dcap_root_check(root, top, chain_fields[2], err))
         return false;
@@ -86,9 +92,9 @@ static bool verify_chain(struct pck_chain *chain, const struct dcap_root *root, 
         return false;
     if (!cert_role_check(leaf, CERT_PCK, chain_fields[0], err))
         return false;
-    if (!p256_key_open(ca->public_key, &ca_key, err))
+    if (!p256_key_open(ca->public_key, &chain->ca_key, err))
         return error_prefix(err, "%s", chain_fields[1]);
-    if (!cert_role_check_issuer(leaf, ca, ca_key, chain_fields[0], err))
+    if (!cert_role_check_issuer(leaf, ca, chain->ca_key, chain_fields[0], err))
         return false;
     return x509_sgx_parse(leaf, &chain->sgx, err) ? true : error_prefix(err, "%s", chain_fields[0]);
 }
@@ -146,7 +152,7 @@ static struct slice keep_subject(const struct x509_cert *cert, uint8_t out[ATTES
     return slice_of(out, cert->subject.der.len);
 }
 
-static void note_facts(const struct quote *q, const struct pck_chain *chain, struct attester *a)
+static void note_facts(const struct quote *q, struct pck_chain *chain, struct attester *a)
 {
     struct attester_facts *f = &a->facts;
     const struct x509_cert *ca = &chain->cert[1];
@@ -156,6 +162,8 @@ static void note_facts(const struct quote *q, const struct pck_chain *chain, str
     f->issuer.subject = keep_subject(ca, a->subjects[0]);
     f->issuer.root_subject = keep_subject(&chain->cert[2], a->subjects[1]);
     memcpy(f->issuer.point, ca->public_key, sizeof f->issuer.point);
+    f->issuer.key = a->ca_key = chain->ca_key;
+    chain->ca_key = NULL;
     memcpy(f->ppid, chain->sgx.ppid, sizeof f->ppid);
     memcpy(f->components, chain->sgx.component, sizeof f->components);
     f->pcesvn = chain->sgx.pcesvn;
@@ -171,7 +179,8 @@ static void note_facts(const struct quote *q, const struct pck_chain *chain, str
 bool attester_open(const struct quote *q, struct slice chain_pem, const struct dcap_root *root,
                    struct attester **out, struct error *err)
 {
-    struct pck_chain chain;
+    struct pck_chain chain __attribute__((cleanup(pck_chain_release)));
+    chain.ca_key = NULL;
     if (!open_chain(q, chain_pem, root, &chain, err))
         return false;
     if (!verify_qe_report(q, &chain.cert[0], err))
@@ -203,6 +212,7 @@ void attester_drop(struct attester **a)
     if (mine == NULL || atomic_fetch_sub_explicit(&mine->holders, 1, memory_order_acq_rel) != 1)
         return;
     p256_key_free(&mine->attestation_key);
+    p256_key_free(&mine->ca_key);
     free(mine);
 }
 

@@ -20,7 +20,8 @@ const char *pck_ca_name(enum pck_ca ca); /* "platform", "processor" */
 struct pck_issuer {
     enum pck_ca ca;
     uint8_t point[P256_POINT_LEN];
-    struct slice subject; /* DER of its name */
+    const struct p256_key *key; /* of that point */
+    struct slice subject;       /* DER of its name */
     struct slice root_subject;
 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "base/json.h"
 #include "base/json_reader.h"
-#include "base/utf8.h"
 #include "x509/p256.h"
 #include "x509/pem.h"
 
@@ -175,34 +175,12 @@ bool collateral_read(struct slice json, struct collateral *out, struct error *er
     return false;
 }
 
-/* A JSON string; what is no UTF-8 becomes U+FFFD: such a part was never valid. */
-static void write_string(struct buf *out, struct slice text)
-{
-    buf_append_byte(out, '"');
-    for (size_t at = 0; at < text.len;) {
-        uint8_t c = text.data[at];
-        size_t step = utf8_decode(&text.data[at], text.len - at, NULL);
-        if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", c);
-        else if (c == '\n')
-            buf_append_str(out, "\\n");
-        else if (c < 0x20)
-            buf_printf(out, "\\u%04x", c);
-        else if (step == 0)
-            buf_append_str(out, "\\ufffd");
-        else
-            buf_append(out, slice_of(&text.data[at], step));
-        at += step > 0 ? step : 1;
-    }
-    buf_append_byte(out, '"');
-}
-
 static void write_part(const struct collateral *c, enum collateral_part part, struct buf *out)
 {
     struct slice bytes = buf_slice(&c->part[part]);
     buf_printf(out, "\"%s\": ", parts[part].name);
     if (parts[part].form == FORM_PEM || parts[part].form == FORM_DOCUMENT) {
-        write_string(out, bytes);
+        json_append_string(out, bytes);
         return;
     }
     buf_append_byte(out, '"');

@@ -8,26 +8,23 @@
 #include "dcap/cert_role.h"
 #include "x509/pem.h"
 
-/* One kind of signed JSON document: where its parts are and what they are called. */
-struct signed_kind {
+/* Where the parts of a signed document are and what they are called. */
+static const struct signed_kind {
     enum collateral_part chain, body, signature;
     const char *signature_code;
     const char *fields[SIGNER_CHAIN_LEN]; /* of the chain */
+} kinds[] = {
+    [SIGNED_TCB_INFO] = {COLLATERAL_TCB_INFO_ISSUER_CHAIN,
+                         COLLATERAL_TCB_INFO,
+                         COLLATERAL_TCB_INFO_SIGNATURE,
+                         "signature/tcb-info",
+                         {"tcbInfoIssuerChain.signing", "tcbInfoIssuerChain.root"}},
+    [SIGNED_QE_IDENTITY] = {COLLATERAL_QE_IDENTITY_ISSUER_CHAIN,
+                            COLLATERAL_QE_IDENTITY,
+                            COLLATERAL_QE_IDENTITY_SIGNATURE,
+                            "signature/qe-identity",
+                            {"qeIdentityIssuerChain.signing", "qeIdentityIssuerChain.root"}},
 };
-
-static const struct signed_kind tcb_info_kind = {
-    COLLATERAL_TCB_INFO_ISSUER_CHAIN,
-    COLLATERAL_TCB_INFO,
-    COLLATERAL_TCB_INFO_SIGNATURE,
-    "signature/tcb-info",
-    {"tcbInfoIssuerChain.signing", "tcbInfoIssuerChain.root"}};
-
-static const struct signed_kind qe_identity_kind = {
-    COLLATERAL_QE_IDENTITY_ISSUER_CHAIN,
-    COLLATERAL_QE_IDENTITY,
-    COLLATERAL_QE_IDENTITY_SIGNATURE,
-    "signature/qe-identity",
-    {"qeIdentityIssuerChain.signing", "qeIdentityIssuerChain.root"}};
 
 static bool present(const struct collateral *c, enum collateral_part part, struct error *err)
 {
@@ -54,83 +51,75 @@ static void note_signer(const struct x509_cert *cert, const char *field, size_t 
     out->validity[at] = (struct validity){field, cert->not_before_s, cert->not_after_s};
 }
 
-static bool open_signer(struct slice pem, const struct dcap_root *root,
-                        const struct signed_kind *kind, struct document_signer *out,
-                        struct error *err)
+static bool parse_signer(struct slice pem, const char *name, struct x509_chain *chain,
+                         struct x509_cert cert[SIGNER_CHAIN_LEN], struct error *err)
 {
+    if (!x509_chain_from_pem(pem, chain, err))
+        return error_prefix(err, "%s", name);
+    if (chain->count != SIGNER_CHAIN_LEN)
+        return error_set(err, "cert/chain", name, "%s has %zu certificates, not signer and root",
+                         name, chain->count);
+    for (size_t i = 0; i < SIGNER_CHAIN_LEN; i++)
+        if (!x509_cert_parse(chain->der[i], &cert[i], err))
+            return error_prefix(err, "%s", name);
+    return true;
+}
+
+bool document_signer_open(const struct collateral *documents, enum signed_document which,
+                          const struct dcap_root *root, struct document_signer *out,
+                          struct error *err)
+{
+    const struct signed_kind *kind = &kinds[which];
+    const char *name = collateral_part_name(kind->chain);
     struct x509_chain chain;
     struct x509_cert cert[SIGNER_CHAIN_LEN];
     enum cert_role role;
-    if (!x509_chain_from_pem(pem, &chain, err))
-        return error_prefix(err, "%s", collateral_part_name(kind->chain));
-    if (chain.count != SIGNER_CHAIN_LEN)
-        return error_set(err, "cert/chain", collateral_part_name(kind->chain),
-                         "%s has %zu certificates, not signer and root",
-                         collateral_part_name(kind->chain), chain.count);
-    for (size_t i = 0; i < SIGNER_CHAIN_LEN; i++)
-        if (!x509_cert_parse(chain.der[i], &cert[i], err))
-            return error_prefix(err, "%s", collateral_part_name(kind->chain));
+    if (!present(documents, kind->chain, err) ||
+        !parse_signer(collateral_part(documents, kind->chain), name, &chain, cert, err))
+        return false;
     /* Both orders occur in what services send. */
     size_t top = cert_role_of(&cert[0], &role) && role == CERT_ROOT_CA ? 0 : 1;
     const struct x509_cert *signing = &cert[1 - top];
     if (!verify_signer(signing, &cert[top], root, kind->fields, err))
         return false;
-    memcpy(out->point, signing->public_key, sizeof out->point);
+    if (!p256_key_open(signing->public_key, &out->key, err))
+        return error_prefix(err, "%s", kind->fields[0]);
     note_signer(signing, kind->fields[0], 0, out);
     note_signer(&cert[top], kind->fields[1], 1, out);
     return true;
 }
 
-static bool verify_body(const struct collateral *c, const struct signed_kind *kind,
+void document_signer_close(struct document_signer *signer)
+{
+    p256_key_free(&signer->key);
+}
+
+static bool verify_body(const struct collateral *c, enum signed_document which,
                         const struct document_signer *signer, struct error *err)
 {
-    struct slice signature = collateral_part(c, kind->signature);
-    if (!p256_verify(signer->point, collateral_part(c, kind->body), signature.data, NULL))
-        return error_set(err, kind->signature_code, collateral_part_name(kind->signature),
-                         "%s is not signed by its issuer", collateral_part_name(kind->body));
-    return true;
-}
-
-static bool all_present(const struct collateral *c, const struct signed_kind *kind,
-                        struct error *err)
-{
-    return present(c, kind->chain, err) && present(c, kind->body, err) &&
-           present(c, kind->signature, err);
-}
-
-bool document_tcb_info(const struct collateral *documents, const struct dcap_root *root,
-                       struct tcb_info *out, struct document_signer *signer, struct error *err)
-{
-    const struct signed_kind *kind = &tcb_info_kind;
-    return all_present(documents, kind, err) &&
-           open_signer(collateral_part(documents, kind->chain), root, kind, signer, err) &&
-           verify_body(documents, kind, signer, err) &&
-           tcb_info_parse(collateral_part(documents, kind->body), out, err);
-}
-
-/* The signer of the other document under our names, when the chains are the same. */
-static bool same_signer(const struct collateral *c, const struct document_signer *other,
-                        struct document_signer *out)
-{
-    if (other == NULL || !slice_equal(collateral_part(c, COLLATERAL_TCB_INFO_ISSUER_CHAIN),
-                                      collateral_part(c, COLLATERAL_QE_IDENTITY_ISSUER_CHAIN)))
+    const struct signed_kind *kind = &kinds[which];
+    const char *name = collateral_part_name(kind->signature);
+    if (!present(c, kind->body, err) || !present(c, kind->signature, err))
         return false;
-    *out = *other;
-    for (size_t i = 0; i < SIGNER_CHAIN_LEN; i++)
-        out->validity[i].what = qe_identity_kind.fields[i];
+    if (!p256_key_verify(signer->key, collateral_part(c, kind->body),
+                         collateral_part(c, kind->signature).data, NULL))
+        return error_set(err, kind->signature_code, name, "%s is not signed by its issuer",
+                         collateral_part_name(kind->body));
     return true;
 }
 
-bool document_qe_identity(const struct collateral *documents, const struct dcap_root *root,
-                          const struct document_signer *tcb_info_signer, struct qe_identity *out,
-                          struct document_signer *signer, struct error *err)
+bool document_tcb_info(const struct collateral *documents, const struct document_signer *signer,
+                       struct tcb_info *out, struct error *err)
 {
-    const struct signed_kind *kind = &qe_identity_kind;
-    return all_present(documents, kind, err) &&
-           (same_signer(documents, tcb_info_signer, signer) ||
-            open_signer(collateral_part(documents, kind->chain), root, kind, signer, err)) &&
-           verify_body(documents, kind, signer, err) &&
-           qe_identity_parse(collateral_part(documents, kind->body), out, err);
+    return verify_body(documents, SIGNED_TCB_INFO, signer, err) &&
+           tcb_info_parse(collateral_part(documents, COLLATERAL_TCB_INFO), out, err);
+}
+
+bool document_qe_identity(const struct collateral *documents, const struct document_signer *signer,
+                          struct qe_identity *out, struct error *err)
+{
+    return verify_body(documents, SIGNED_QE_IDENTITY, signer, err) &&
+           qe_identity_parse(collateral_part(documents, COLLATERAL_QE_IDENTITY), out, err);
 }
 
 static bool verify_crl(const struct collateral *c, enum collateral_part part, struct slice issuer,
@@ -158,9 +147,7 @@ bool document_root_crl(const struct collateral *documents, const struct pck_issu
 bool document_pck_crl(const struct collateral *documents, const struct pck_issuer *issuer,
                       struct x509_crl *out, struct error *err)
 {
-    P256_KEY_AUTO struct p256_key *key = NULL;
-    return p256_key_open(issuer->point, &key, err) &&
-           verify_crl(documents, COLLATERAL_PCK_CRL, issuer->subject, key, out, err);
+    return verify_crl(documents, COLLATERAL_PCK_CRL, issuer->subject, issuer->key, out, err);
 }
 
 struct validity document_span_tcb_info(const struct tcb_info *info)
@@ -237,8 +224,9 @@ static bool inspect_tcb_info(const struct document_key *key, const struct collat
                              struct error *err)
 {
     struct tcb_info info;
-    struct document_signer signer;
-    if (!document_tcb_info(documents, root, &info, &signer, err))
+    DOCUMENT_SIGNER_AUTO struct document_signer signer = {.key = NULL};
+    if (!document_signer_open(documents, SIGNED_TCB_INFO, root, &signer, err) ||
+        !document_tcb_info(documents, &signer, &info, err))
         return false;
     if (info.tee != key->tee || memcmp(info.fmspc, key->fmspc, sizeof info.fmspc) != 0)
         return error_set(err, "collateral/mismatch", "tcbInfo",
@@ -252,8 +240,9 @@ static bool inspect_qe_identity(const struct document_key *key, const struct col
                                 struct error *err)
 {
     struct qe_identity identity;
-    struct document_signer signer;
-    if (!document_qe_identity(documents, root, NULL, &identity, &signer, err))
+    DOCUMENT_SIGNER_AUTO struct document_signer signer = {.key = NULL};
+    if (!document_signer_open(documents, SIGNED_QE_IDENTITY, root, &signer, err) ||
+        !document_qe_identity(documents, &signer, &identity, err))
         return false;
     if (strcmp(identity.id, key->tee == TEE_TDX ? "TD_QE" : "QE") != 0)
         return error_set(err, "collateral/mismatch", "enclaveIdentity.id",

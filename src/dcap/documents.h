@@ -11,25 +11,31 @@
 
 enum { SIGNER_CHAIN_LEN = 2 };
 
-/* The certificate that signs TCB info or QE identity, and the root above it. */
+/* The documents that are JSON. */
+enum signed_document { SIGNED_TCB_INFO, SIGNED_QE_IDENTITY };
+
+/* The certificate that signs them, and the root above it. */
 struct document_signer {
-    uint8_t point[P256_POINT_LEN];
+    struct p256_key *key; /* owned */
     struct cert_serial serial[SIGNER_CHAIN_LEN];
     struct validity validity[SIGNER_CHAIN_LEN];
 };
 
-/* Each verifies the part of `documents` (and its signature and issuer chain, which lie beside it)
- * and parses it into *out, which points into the part and is undefined after a failure. Dates and
- * revocation are not looked at. `known` (may be NULL) is the signer of the other document: the same
- * chain is not verified twice.
- * Codes: collateral/missing, collateral/format, chain/..., cert/..., signature/tcb-info,
- * signature/qe-identity. */
-bool document_tcb_info(const struct collateral *documents, const struct dcap_root *root,
-                       struct tcb_info *out, struct document_signer *signer,
-                       struct error *err) MUST_USE;
-bool document_qe_identity(const struct collateral *documents, const struct dcap_root *root,
-                          const struct document_signer *tcb_info_signer, struct qe_identity *out,
-                          struct document_signer *signer, struct error *err) MUST_USE;
+/* Verifies the issuer chain that lies beside a document; dates and revocation are not looked at.
+ * Codes collateral/missing, chain/..., cert/.... */
+bool document_signer_open(const struct collateral *documents, enum signed_document which,
+                          const struct dcap_root *root, struct document_signer *out,
+                          struct error *err) MUST_USE;
+void document_signer_close(struct document_signer *signer);
+#define DOCUMENT_SIGNER_AUTO __attribute__((cleanup(document_signer_close)))
+
+/* Verify the document's signature and parse it into *out, which points into the document and is
+ * undefined after a failure. Codes collateral/missing, signature/tcb-info, signature/qe-identity,
+ * collateral/format. */
+bool document_tcb_info(const struct collateral *documents, const struct document_signer *signer,
+                       struct tcb_info *out, struct error *err) MUST_USE;
+bool document_qe_identity(const struct collateral *documents, const struct document_signer *signer,
+                          struct qe_identity *out, struct error *err) MUST_USE;
 
 /* The CRLs need to know their issuer. Codes collateral/missing, crl/..., crl/issuer, crl/signature.
  */

@@ -37,24 +37,42 @@ static void note_spans(struct trusted_collateral *t, const struct document_signe
     memcpy(t->spans, spans, sizeof spans);
 }
 
+/* TCB info and QE identity, whose signers are usually one. */
+static bool open_documents(const struct collateral *documents, const struct dcap_root *root,
+                           struct trusted_collateral *t, struct error *err)
+{
+    DOCUMENT_SIGNER_AUTO struct document_signer tcb_signer = {.key = NULL};
+    DOCUMENT_SIGNER_AUTO struct document_signer other_signer = {.key = NULL};
+    const struct document_signer *qe_signer = &tcb_signer;
+    if (!document_signer_open(documents, SIGNED_TCB_INFO, root, &tcb_signer, err) ||
+        !document_tcb_info(documents, &tcb_signer, &t->tcb, err))
+        return false;
+    if (!slice_equal(collateral_part(documents, COLLATERAL_TCB_INFO_ISSUER_CHAIN),
+                     collateral_part(documents, COLLATERAL_QE_IDENTITY_ISSUER_CHAIN))) {
+        qe_signer = &other_signer;
+        if (!document_signer_open(documents, SIGNED_QE_IDENTITY, root, &other_signer, err))
+            return false;
+    }
+    if (!document_qe_identity(documents, qe_signer, &t->qe, err) ||
+        !check_signer(&t->root_crl, &tcb_signer, err) ||
+        !check_signer(&t->root_crl, qe_signer, err))
+        return false;
+    note_spans(t, &tcb_signer, qe_signer);
+    return true;
+}
+
 bool trusted_collateral_open(const struct collateral *documents, const struct pck_issuer *issuer,
                              const struct dcap_root *root, struct trusted_collateral **out,
                              struct error *err)
 {
-    struct document_signer tcb_signer, qe_signer;
     TRUSTED_COLLATERAL_AUTO struct trusted_collateral *t = malloc(sizeof *t);
     if (t == NULL)
         return error_set(err, "memory/exhausted", NULL, "out of memory");
     if (!document_root_crl(documents, issuer, root, &t->root_crl, err) ||
         !document_pck_crl(documents, issuer, &t->pck_crl, err) ||
-        !document_tcb_info(documents, root, &t->tcb, &tcb_signer, err) ||
-        !document_qe_identity(documents, root, &tcb_signer, &t->qe, &qe_signer, err))
-        return false;
-    if (!check_signer(&t->root_crl, &tcb_signer, err) ||
-        !check_signer(&t->root_crl, &qe_signer, err))
+        !open_documents(documents, root, t, err))
         return false;
     memcpy(t->pck_ca_point, issuer->point, sizeof t->pck_ca_point);
-    note_spans(t, &tcb_signer, &qe_signer);
     *out = t;
     t = NULL;
     return true;

@@ -131,14 +131,18 @@ static bool find_attester(struct dcap_verifier *v, const struct quote *q, struct
     return true;
 }
 
+static enum tee_type tee_of(const struct quote *q)
+{
+    return q->tee == QUOTE_TEE_TDX ? TEE_TDX : TEE_SGX;
+}
+
 /* Everything that quote and root say by themselves, then the collateral for it. */
 static bool prepare(struct dcap_verifier *v, const struct quote *q, int64_t now_s,
                     struct attester **attester, struct holding **holding, struct error *err)
 {
-    enum tee_type tee = q->tee == QUOTE_TEE_TDX ? TEE_TDX : TEE_SGX;
     return find_attester(v, q, attester, err) && dcap_check_attester_dates(*attester, now_s, err) &&
            attester_check_quote(*attester, q, err) &&
-           holdings_get(v->holdings, tee, *attester, now_s, holding, err);
+           holdings_get(v->holdings, tee_of(q), *attester, now_s, holding, err);
 }
 
 bool dcap_verifier_check(struct dcap_verifier *v, struct slice quote, int64_t now_s,
@@ -160,6 +164,24 @@ bool dcap_verifier_collateral(struct dcap_verifier *v, struct slice quote, int64
     collateral_init(out);
     return quote_parse(quote, &q, err) && prepare(v, &q, now_s, &attester, &holding, err) &&
            collateral_copy(COLLATERAL_ALL_PARTS, holding_documents(holding), out, err);
+}
+
+bool dcap_verifier_import(struct dcap_verifier *v, struct slice quote,
+                          const struct collateral *documents, int64_t now_s, struct error *err)
+{
+    struct quote q;
+    ATTESTER_AUTO struct attester *attester = NULL;
+    if (!quote_parse(quote, &q, err) || !find_attester(v, &q, &attester, err))
+        return false;
+    const struct attester_facts *facts = attester_facts(attester);
+    for (size_t kind = 0; kind < DOCUMENT_KINDS; kind++) {
+        struct document_key key = {
+            .kind = (enum document_kind)kind, .tee = tee_of(&q), .ca = facts->issuer.ca};
+        memcpy(key.fmspc, facts->fmspc, sizeof key.fmspc);
+        if (!shelf_put(v->shelf, &key, &facts->issuer, now_s, documents, err))
+            return false;
+    }
+    return true;
 }
 
 bool dcap_verifier_refresh(struct dcap_verifier *v, int64_t now_s, struct error *err)

@@ -52,6 +52,13 @@ bool dcap_verifier_check(struct dcap_verifier *v, struct slice quote, int64_t no
 bool dcap_verifier_collateral(struct dcap_verifier *v, struct slice quote, int64_t now_s,
                               struct collateral *out, struct error *err) MUST_USE;
 
+/* Puts documents from elsewhere (a bundle) into memory and the cache directory, as if fetched: each
+ * must be genuine, count at now_s and be no older than what is there. `quote` says which platform
+ * they are for. Codes: as above. */
+bool dcap_verifier_import(struct dcap_verifier *v, struct slice quote,
+                          const struct collateral *documents, int64_t now_s,
+                          struct error *err) MUST_USE;
+
 /* Asks the endpoints for newer documents for everything that was judged so far. What they do not
  * have stays. False when one could not be brought up to date (the last failure). */
 bool dcap_verifier_refresh(struct dcap_verifier *v, int64_t now_s, struct error *err) MUST_USE;
