@@ -218,8 +218,10 @@ static bool take_identity(struct node_config *c, const struct raw_settings *raw,
     struct error why = {0};
     /* an empty peer id would not be compared */
     struct slice peer_id = slice_str(raw->peer_id[0] != 0 ? raw->peer_id : "-");
-    if (identity_from_text(slice_str(raw->keypair), peer_id, &c->identity, &why))
+    if (identity_from_text(slice_str(raw->keypair), peer_id, &c->identity, &why)) {
+        toml_forget(c->document, "identity.keypair"); /* the document lives on, the key moved */
         return true;
+    }
     bool lies = error_is(&why, "identity/mismatch");
     const char *path = lies ? "identity.peer_id" : "identity.keypair";
     return setting_fail(err, why.code, path, toml_find(root, path), "%s: %s", path, why.message);

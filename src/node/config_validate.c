@@ -185,10 +185,16 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n\v\f")] == 0;
 }
 
+/* Anything but a proxy in front would leave the admin API open, so it is refused until there is
+ * more: "token" comes with the node's own bearer tokens. */
 static bool check_auth_mode(const struct node_server_config *server, struct error *err)
 {
-    if (server->auth_mode != NODE_AUTH_EMBEDDED)
+    if (server->auth_mode == NODE_AUTH_PROXY)
         return true;
+    if (server->auth_mode == NODE_AUTH_TOKEN)
+        return FAIL(err, "server.auth_mode",
+                    "server.auth_mode = \"token\" is not available in this build yet; use "
+                    "\"proxy\" and let only an authenticating proxy reach the node");
     if (!server->embedded_auth.present)
         return FAIL(err, "server.auth_mode",
                     "Auth mode is set to 'embedded' but no embedded_auth configuration is "
@@ -198,9 +204,9 @@ static bool check_auth_mode(const struct node_server_config *server, struct erro
         return FAIL(err, "server.embedded_auth.jwt.issuer",
                     "Embedded auth JWT issuer cannot be empty");
     return FAIL(err, "server.auth_mode",
-                "Auth mode 'embedded' is not available in this merod. Set server.auth_mode to "
-                "'token' for its own bearer tokens (merod auth token create), or to 'proxy' behind "
-                "an authenticating proxy.");
+                "Auth mode 'embedded' is not part of this merod, whose own is 'token' (bearer "
+                "tokens). Use auth_mode 'proxy' behind an authenticating proxy where there is no "
+                "'token' yet.");
 }
 
 /* An enabled policy has what it needs; malformed values are found now and not at the next start. */

@@ -181,8 +181,7 @@ static bool append_auth_mode(const struct node_init_options *o, struct buf *out,
 {
     if (strcmp(o->auth_mode, "embedded") == 0)
         return fail_option(err, "--auth-mode", o->auth_mode,
-                           "this merod has no embedded auth; use 'token' for its own bearer tokens "
-                           "(merod auth token create), or 'proxy' behind an authenticating proxy");
+                           "not part of this merod, whose own is 'token' (bearer tokens)");
     if (strcmp(o->auth_mode, "proxy") != 0 && strcmp(o->auth_mode, "token") != 0)
         return fail_option(err, "--auth-mode", o->auth_mode, "possible values: proxy, token");
     return buf_printf(out, "auth_mode = \"%s\"\n", o->auth_mode);

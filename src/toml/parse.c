@@ -143,6 +143,16 @@ static void skip_scalar_chars(struct scanner *s)
     }
 }
 
+/* An unquoted text may be a secret whose quotes were forgotten: a long one is shown by its start.
+ */
+static bool fail_scalar(struct parser *p, struct place start, const char *why, struct slice token)
+{
+    enum { WHOLE_MAX = 20, SHOWN = 8 };
+    bool whole = token.len <= WHOLE_MAX;
+    return scan_fail(&p->scan, start, "toml/syntax", "%s: %.*s%s", why,
+                     whole ? (int)token.len : SHOWN, (const char *)token.data, whole ? "" : "...");
+}
+
 static bool read_scalar_value(struct parser *p, struct toml *node)
 {
     struct scanner *s = &p->scan;
@@ -159,8 +169,7 @@ static bool read_scalar_value(struct parser *p, struct toml *node)
     struct scalar value;
     const char *why = scalar_read(token, &value);
     if (why != NULL)
-        return scan_fail(s, start, "toml/syntax", "%s: %.*s", why,
-                         (int)(token.len < 40 ? token.len : 40), (const char *)token.data);
+        return fail_scalar(p, start, why, token);
     node->kind = value.kind;
     if (value.kind == TOML_INTEGER)
         node->as.integer = value.integer;

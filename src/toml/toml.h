@@ -36,6 +36,9 @@ bool toml_parse(struct slice text, struct toml_document **out, struct error *err
 void toml_free(struct toml_document **doc);
 #define TOML_AUTO __attribute__((cleanup(toml_free)))
 
+/* Overwrites the string at `dotted` in the document's memory: a secret that was taken from it. */
+void toml_forget(struct toml_document *doc, const char *dotted);
+
 const struct toml *toml_root(const struct toml_document *doc); /* always a table */
 enum toml_kind toml_kind(const struct toml *node);
 size_t toml_count(const struct toml *node); /* members of a table or array, else 0 */

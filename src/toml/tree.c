@@ -97,6 +97,22 @@ struct toml *toml_find_key(const struct toml *table, struct slice key)
     return NULL;
 }
 
+/* The arena's memory is ours to write, whatever a slice of it says. */
+static void wipe(struct slice s)
+{
+    if (s.len > 0)
+        secret_wipe((void *)(uintptr_t)s.data, s.len);
+}
+
+void toml_forget(struct toml_document *doc, const char *dotted)
+{
+    const struct toml *node = toml_find(doc->root, dotted);
+    if (node == NULL || node->kind != TOML_STRING)
+        return;
+    wipe(node->as.text);
+    wipe(slice_cut(doc->text, node->value.from, node->value.to - node->value.from));
+}
+
 const struct toml *toml_root(const struct toml_document *doc)
 {
     return doc->root;

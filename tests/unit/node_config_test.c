@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,9 @@ static void the_sample_loads_with_every_value(void **state)
     assert_string_equal(identity_peer_id(c->identity),
                         "12D3KooWJ1TsijH7H5F74hfAD5XishQz3sxrmAtVY37GtNd9CqYf");
     assert_false(c->identity_is_temporary);
+    struct slice keypair;
+    assert_true(toml_string(toml_find(toml_root(c->document), "identity.keypair"), &keypair));
+    assert_true(keypair.len == 93 && slice_is_zero(keypair)); /* it lives in locked memory now */
 
     assert_int_equal(c->swarm.listen.count, 4);
     assert_address(&c->swarm.listen.at[0], "/ip4/0.0.0.0/tcp/2428", "0.0.0.0", false, 2428);
@@ -490,6 +494,35 @@ static void the_command_line_may_change_the_auth_mode(void **state)
     assert_int_equal(c->server.auth_mode, NODE_AUTH_PROXY);
 }
 
+/* Every setting that the tables of config.c read has its place in the manual page. */
+static void every_setting_is_documented(void **state)
+{
+    (void)state;
+    const char *root = getenv("MERO_SOURCE_DIR");
+    char path[PATH_TEXT_MAX];
+    BUF_AUTO struct buf code = BUF_INIT(1 << 20), page = BUF_INIT(1 << 20);
+    struct error err = {0};
+    if (root == NULL)
+        skip();
+    snprintf(path, sizeof path, "%s/src/node/config.c", root);
+    assert_true(file_read(path, &code, &err));
+    snprintf(path, sizeof path, "%s/docs/configuration.md", root);
+    assert_true(file_read(path, &page, &err));
+    static const char *const macros[] = {"    ROW(\"", "    RAW(\"", "    CHOICE(\""};
+    size_t found = 0;
+    for (size_t m = 0; m < 3; m++)
+        for (const char *at = buf_cstr(&code); (at = strstr(at, macros[m])) != NULL; found++) {
+            char key[128];
+            at += strlen(macros[m]);
+            const char *end = strchr(at, '"');
+            snprintf(key, sizeof key, "`%.*s`", (int)(end - at), at);
+            bool is_table = memcmp(end, "\", TABLE", 8) == 0;
+            if (!is_table && strstr(buf_cstr(&page), key) == NULL)
+                fail_msg("docs/configuration.md does not mention %s", key);
+        }
+    assert_true(found > 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +539,7 @@ int main(void)
         cmocka_unit_test(list_limits_hold),
         cmocka_unit_test_setup_teardown(loading_says_what_is_wrong_with_the_file, node_dir_setup,
                                         node_dir_teardown),
+        cmocka_unit_test(every_setting_is_documented),
         cmocka_unit_test(the_command_line_may_change_the_auth_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,6 @@ static void good_configurations_pass(void **state)
     static const struct edit cases[][EDITS_MAX] = {
         {{NULL, NULL}},
         {{"mode", "'readonly'"}},
-        {{"server.auth_mode", "'token'"}},
         {URL},
         {ENABLED},
         {{"tee.kms.phala.url", "'http://127.0.0.1:8080'"}, {ATT "enabled", "false"}},
@@ -228,9 +227,12 @@ static void credentials_are_judged_in_order(void **state)
           {"server.embedded_auth.jwt.issuer", "' \t'"}},
          "Embedded auth JWT issuer cannot be empty"},
         {{{"server.auth_mode", "'embedded'"}, EMBEDDED("")},
-         "Auth mode 'embedded' is not available in this merod. Set server.auth_mode to 'token' for "
-         "its own bearer tokens (merod auth token create), or to 'proxy' behind an authenticating "
-         "proxy."},
+         "Auth mode 'embedded' is not part of this merod, whose own is 'token' (bearer tokens). "
+         "Use "
+         "auth_mode 'proxy' behind an authenticating proxy where there is no 'token' yet."},
+        {{{"server.auth_mode", "'token'"}},
+         "server.auth_mode = \"token\" is not available in this build yet; use \"proxy\" and let "
+         "only an authenticating proxy reach the node"},
         {{{"tee.kms", "{}"}},
          "TEE is enabled but no KMS provider is configured. Please configure the 'phala' KMS "
          "provider under [tee.kms.phala]."},

@@ -249,7 +249,6 @@ static void flags_reach_the_file(void **state)
     o.swarm_port = 1;
     o.server_host = "::1,127.0.0.2,127.0.0.3";
     o.server_port = 65535;
-    o.auth_mode = "token";
     o.mdns = o.advertise_address = true;
     o.external_addresses[0] = "/ip4/203.0.113.7/tcp/2428";
     o.external_address_count = 1;
@@ -264,7 +263,7 @@ static void flags_reach_the_file(void **state)
     struct error err = {0};
     assert_true(node_config_load(dir, &c, &err));
     assert_int_equal(c->mode, NODE_MODE_READ_ONLY);
-    assert_int_equal(c->server.auth_mode, NODE_AUTH_TOKEN);
+    assert_int_equal(c->server.auth_mode, NODE_AUTH_PROXY);
     assert_int_equal(c->swarm.bootstrap.count, 7); /* ours first, then the six of IPFS */
     assert_string_equal(c->swarm.bootstrap.at[0].text, o.boot_nodes[0]);
     assert_string_equal(
@@ -289,8 +288,9 @@ static void wrong_options_leave_an_old_node_alone(void **state)
     struct node_init_options o = options_for(dir);
     init_ok(&o, NODE_INIT_CREATED, NULL);
     o.force = true;
-    struct node_init_options wrong[9];
-    for (size_t i = 0; i < 9; i++)
+    enum { WRONG = 10, USAGE = 8 };
+    struct node_init_options wrong[WRONG];
+    for (size_t i = 0; i < WRONG; i++)
         wrong[i] = o;
     wrong[0].mode = "readonly";
     wrong[1].auth_mode = "embedded";
@@ -304,11 +304,11 @@ static void wrong_options_leave_an_old_node_alone(void **state)
     wrong[7].external_address_count = 1;
     wrong[8].server_port = 2428;
     wrong[8].server_host = "0.0.0.0";
+    wrong[9].auth_mode = "token";
     static const char *const texts[] = {
         "invalid value 'readonly' for '--mode': possible values: standard, read-only",
-        "invalid value 'embedded' for '--auth-mode': this merod has no embedded auth; use 'token' "
-        "for its own bearer tokens (merod auth token create), or 'proxy' behind an authenticating "
-        "proxy",
+        "invalid value 'embedded' for '--auth-mode': not part of this merod, whose own is 'token' "
+        "(bearer tokens)",
         "invalid value 'none' for '--auth-mode': possible values: proxy, token",
         "invalid value 'mainnet' for '--boot-network': possible values: calimero-dev, ipfs",
         "invalid value 'localhost' for '--swarm-host': not an IP address",
@@ -318,13 +318,15 @@ static void wrong_options_leave_an_old_node_alone(void **state)
         "invalid value '1.2.3.4:1' for '--external-address': a multiaddr starts with '/'",
         "Port conflict validation failed: Port conflicts detected:\n  - Server TCP port 2428 "
         "conflicts with swarm on 0.0.0.0",
+        "Credentials validation failed: server.auth_mode = \"token\" is not available in this "
+        "build yet; use \"proxy\" and let only an authenticating proxy reach the node",
     };
     BUF_AUTO struct buf before = BUF_INIT(65536), after = BUF_INIT(65536);
     read_config_text(dir, &before);
-    for (size_t i = 0; i < 9; i++) {
+    for (size_t i = 0; i < WRONG; i++) {
         struct error err = init_fails(&wrong[i]);
         assert_string_equal(err.message, texts[i]);
-        assert_string_equal(err.code, i < 8 ? "usage" : "config/validation");
+        assert_string_equal(err.code, i < USAGE ? "usage" : "config/validation");
     }
     read_config_text(dir, &after);
     assert_true(slice_equal(buf_slice(&before), buf_slice(&after)));

@@ -117,6 +117,10 @@ static void refusals_say_where_and_what(void **state)
          "line 2, column 5: expected a value, found the end of the line"},
         {"a = 1 b = 2", "toml/syntax", "line 1, column 7: expected the end of the line, found 'b'"},
         {"a = yes", "toml/syntax", "line 1, column 5: not a TOML value (strings need quotes): yes"},
+        {"k = 23jhTaZr634ThMawuz8v8", "toml/syntax",
+         "line 1, column 5: malformed number: 23jhTaZr..."},
+        {"k = 23jhTaZr634ThMawuz8v", "toml/syntax",
+         "line 1, column 5: malformed number: 23jhTaZr634ThMawuz8v"},
         {"a = 010", "toml/syntax", "line 1, column 5: a number may not start with 0: 010"},
         {"a = 9223372036854775808", "toml/syntax",
          "line 1, column 5: integer out of range: 9223372036854775808"},
@@ -296,6 +300,23 @@ static void strings_are_written_so_that_they_read_back(void **state)
     assert_false(toml_append_string(&tiny, slice_str("abc")));
 }
 
+static void a_forgotten_secret_is_gone(void **state)
+{
+    (void)state;
+    TOML_AUTO struct toml_document *doc = parse_ok("[i]\nk = 'secret-text' # c\nl = 'other'\n");
+    const struct toml *root = toml_root(doc);
+    struct slice text;
+    assert_true(toml_string(toml_find(root, "i.k"), &text));
+    assert_true(slice_equal_str(text, "secret-text"));
+    toml_forget(doc, "i.k");
+    toml_forget(doc, "i"); /* no string: nothing to do */
+    toml_forget(doc, "x");
+    assert_true(slice_is_zero(text));
+    assert_true(toml_string(toml_find(root, "i.l"), &text));
+    assert_true(slice_equal_str(text, "other"));
+    assert_non_null(toml_get(toml_get(root, "i"), "k")); /* keys stay */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +330,7 @@ int main(void)
         cmocka_unit_test(numbers_ignore_the_locale),
         cmocka_unit_test(every_prefix_is_safe),
         cmocka_unit_test(strings_are_written_so_that_they_read_back),
+        cmocka_unit_test(a_forgotten_secret_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
