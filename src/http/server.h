@@ -34,6 +34,8 @@ struct http_route {
     const struct http_stream_ops *stream; /* instead of handler */
     size_t body_max;                      /* 0 = no body accepted */
     bool any_method;                      /* the handler looks at the method itself */
+    unsigned answer_deadline_s;           /* until a deferred answer of this route; 0 = the server's
+                                             request_deadline_s */
 };
 
 struct http_server_options {

@@ -232,10 +232,16 @@ static enum MHD_Result take_piece(struct http_exchange *x, struct slice piece)
 
 /* ---- the request is complete ---- */
 
+static unsigned answer_deadline_s(const struct http_exchange *x)
+{
+    unsigned own = x->refusal == 0 ? x->route->answer_deadline_s : 0;
+    return own != 0 ? own : x->server->options.request_deadline_s;
+}
+
 static void handle(struct http_exchange *x)
 {
     void *ctx = x->server->options.ctx;
-    guard_set_deadline(x->entry, x->server->options.request_deadline_s);
+    guard_set_deadline(x->entry, answer_deadline_s(x));
     if (x->refusal != 0)
         exchange_fall_back(x, x->refusal);
     else if (x->route->stream != NULL)

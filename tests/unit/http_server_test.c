@@ -226,6 +226,7 @@ static const struct http_route routes[] = {
     {.method = "GET", .path = "/forget", .handler = on_forgetful},
     {.method = "GET", .path = "/twice", .handler = on_twice},
     {.method = "GET", .path = "/later", .handler = on_later},
+    {.method = "GET", .path = "/patient", .handler = on_later, .answer_deadline_s = 4},
     {.method = "GET", .path = "/early", .handler = on_early_later},
     {.method = "PUT", .path = "/stream", .stream = &stream_ops, .body_max = STREAM_MAX},
     {.method = "GET", .path = "/download", .handler = on_download},
@@ -665,6 +666,18 @@ static void test_late_answer_becomes_503(void **state)
     http_server_stop(&s, 0);
 }
 
+static void test_a_route_may_be_more_patient(void **state)
+{
+    (void)state;
+    struct http_server *s = start_with((struct http_server_options){
+        .listen = any_port, .listen_count = 1, .request_deadline_s = 1});
+    int fd = raw_connect(http_server_port(s, 0));
+    raw_send(fd, "GET /patient?ms=1800" H "\r\n");
+    assert_int_equal(raw_status(raw_read(fd, "later", 4000, NULL)), 200);
+    close(fd);
+    http_server_stop(&s, 0);
+}
+
 /* ---- load ---- */
 
 enum { CLIENTS = 8, ROUNDS = 25 };
@@ -882,6 +895,7 @@ int main(void)
         cmocka_unit_test(test_bad_addresses),
         cmocka_unit_test(test_stop_while_requests_run),
         cmocka_unit_test(test_late_answer_becomes_503),
+        cmocka_unit_test(test_a_route_may_be_more_patient),
         cmocka_unit_test(test_slow_stream_lives),
         cmocka_unit_test(test_deadlines),
     };
