@@ -9,6 +9,7 @@ enum {
     NODE_ATTEST_BODY_MAX = 4096,             /* request body of tee/attest */
     NODE_ATTEST_REPLY_MAX = 8 * 1024 * 1024, /* a quote of 1 MiB, base64 and JSON view */
     NODE_TEE_QUEUE_MAX = 16,                 /* waiting tee/attest and tee/info requests */
+    NODE_QUOTE_ANSWER_S = 90,                /* waiting for one's turn and the quote itself */
     NODE_METRICS_MAX = 64 * 1024,            /* text of /metrics */
     NODE_PATH_PREFIX_MAX = 200,              /* NODE_PATH_PREFIX */
     NODE_LISTEN_MAX = 16,                    /* server.listen addresses */
