@@ -49,7 +49,7 @@ static void check_challenges(struct kms *kms, struct check *c)
 {
     struct error err = {0};
     c->name = "challenges";
-    c->ok = atomic_load(&kms->mint) != NULL && used_set_check(kms->used, &err);
+    c->ok = atomic_load(&kms->mint) != NULL && kms_used_set_check(kms->used, &err);
     snprintf(c->detail, sizeof(c->detail), "%.500s",
              c->ok                    ? ""
              : err.message[0] != '\0' ? err.message
@@ -64,7 +64,7 @@ static void check_audit(struct kms *kms, struct check *c)
         snprintf(c->detail, sizeof(c->detail), "off");
         return;
     }
-    struct audit_state state = audit_state(kms->audit);
+    struct kms_audit_state state = kms_audit_state(kms->audit);
     c->ok = state.ready && !state.failing;
     snprintf(c->detail, sizeof(c->detail), "%s",
              state.failing ? "cannot be written"
@@ -129,10 +129,10 @@ static struct kms_gauges gauges_of(struct kms *kms)
         .self_verified = kms_self_ready(kms, problem),
         .self_expiry_s = -1,
         .audit_size = -1,
-        .used_challenges = (int64_t)used_set_count(kms->used),
-        .penalties = (int64_t)source_limiter_penalised(kms->limiter, clock_monotonic_ms()),
-        .in_flight_get_key = (int64_t)pool_in_flight(kms->get_key_pool),
-        .in_flight_attest = (int64_t)pool_in_flight(kms->attest_pool),
+        .used_challenges = (int64_t)kms_used_set_count(kms->used),
+        .penalties = (int64_t)kms_source_limiter_penalised(kms->limiter, clock_monotonic_ms()),
+        .in_flight_get_key = (int64_t)kms_pool_in_flight(kms->get_key_pool),
+        .in_flight_attest = (int64_t)kms_pool_in_flight(kms->attest_pool),
         .insecure_clear = !kms->config->require_sealed,
         .insecure_unenforced = !kms->config->enforce_policy,
         .insecure_mock = kms->config->accept_mock,
@@ -142,7 +142,7 @@ static struct kms_gauges gauges_of(struct kms *kms)
         g.self_expiry_s = kms->self.verdict.earliest_expiry_s;
     pthread_mutex_unlock(&kms->self.lock);
     if (kms->audit != NULL) {
-        struct audit_state state = audit_state(kms->audit);
+        struct kms_audit_state state = kms_audit_state(kms->audit);
         g.audit_size = (int64_t)state.size;
         atomic_store(&kms->metrics.audit_dropped, state.dropped);
     }

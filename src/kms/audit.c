@@ -26,7 +26,7 @@ struct chain {
     uint8_t mac[AUDIT_MAC_LEN];
 };
 
-struct audit {
+struct kms_audit {
     pthread_mutex_t lock;
     pthread_cond_t synced;
     char *path;
@@ -90,7 +90,7 @@ static bool find_end(int fd, uint64_t *size, struct chain *chain, struct error *
     return read_tail_line(slice_of(&tail[start], end - 1 - start), chain, err);
 }
 
-static bool open_file(struct audit *a, bool continues, struct error *err)
+static bool open_file(struct kms_audit *a, bool continues, struct error *err)
 {
     struct stat st;
     struct chain found = {0};
@@ -121,9 +121,9 @@ static bool open_file(struct audit *a, bool continues, struct error *err)
     return true;
 }
 
-bool audit_open(const char *path, struct audit **out, struct error *err)
+bool kms_audit_open(const char *path, struct kms_audit **out, struct error *err)
 {
-    struct audit *a = calloc(1, sizeof(*a));
+    struct kms_audit *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return error_set(err, "audit/open", path, "out of memory");
     pthread_mutex_init(&a->lock, NULL);
@@ -134,20 +134,20 @@ bool audit_open(const char *path, struct audit **out, struct error *err)
     a->tokens = (uint64_t)AUDIT_REFUSALS_BURST * 1000;
     a->filled_ms = clock_monotonic_ms();
     if (a->path == NULL || !open_file(a, false, err)) {
-        audit_close(&a);
+        kms_audit_close(&a);
         return false;
     }
     *out = a;
     return true;
 }
 
-void audit_close(struct audit **audit)
+void kms_audit_close(struct kms_audit **audit)
 {
-    struct audit *a = *audit;
+    struct kms_audit *a = *audit;
     if (a == NULL)
         return;
     if (a->fd >= 0) {
-        audit_flush(a);
+        kms_audit_flush(a);
         fdatasync(a->fd);
         close(a->fd);
     }
@@ -160,7 +160,7 @@ void audit_close(struct audit **audit)
     *audit = NULL;
 }
 
-void audit_set_key(struct audit *audit, const uint8_t key[32])
+void kms_audit_set_key(struct kms_audit *audit, const uint8_t key[32])
 {
     struct secret copy = {0};
     pthread_mutex_lock(&audit->lock);
@@ -196,7 +196,7 @@ static void verdict_members(struct buf *out, const struct verdict *v)
         hex_member(out, names[i], v->rtmr[i], sizeof(v->rtmr[i]));
 }
 
-static void record_members(struct buf *out, const struct audit_record *r)
+static void record_members(struct buf *out, const struct kms_audit_record *r)
 {
     text_member(out, "event", r->event);
     text_member(out, "code", r->code);
@@ -213,7 +213,8 @@ static void record_members(struct buf *out, const struct audit_record *r)
 }
 
 /* Lock held. Puts a line into pending and moves the chain; false when there is no room. */
-static bool append_line(struct audit *a, const struct audit_record *record, uint64_t suppressed)
+static bool append_line(struct kms_audit *a, const struct kms_audit_record *record,
+                        uint64_t suppressed)
 {
     struct buf line BUF_AUTO = BUF_INIT(AUDIT_LINE_MAX);
     char when[TIME_TEXT_MAX];
@@ -240,9 +241,9 @@ static bool append_line(struct audit *a, const struct audit_record *record, uint
 }
 
 /* Lock held. Refusals that were too many become one line. */
-static void summarise(struct audit *a)
+static void summarise(struct kms_audit *a)
 {
-    const struct audit_record record = {.event = "refusals_not_recorded"};
+    const struct kms_audit_record record = {.event = "refusals_not_recorded"};
     if (a->suppressed == 0 || a->key.data == NULL)
         return;
     if (append_line(a, &record, a->suppressed)) {
@@ -254,7 +255,7 @@ static void summarise(struct audit *a)
 /* ---- to the file ---- */
 
 /* Lock held. What waits is given up, and counted. */
-static void give_up_pending(struct audit *a)
+static void give_up_pending(struct kms_audit *a)
 {
     a->next = a->written;
     a->dropped += a->pending_refusals;
@@ -264,7 +265,7 @@ static void give_up_pending(struct audit *a)
 }
 
 /* Lock held, released while another thread syncs. */
-static void close_file(struct audit *a)
+static void close_file(struct kms_audit *a)
 {
     while (a->syncing)
         pthread_cond_wait(&a->synced, &a->lock);
@@ -274,7 +275,7 @@ static void close_file(struct audit *a)
 }
 
 /* Lock held. All of pending or nothing. */
-static bool write_pending(struct audit *a, struct error *err)
+static bool write_pending(struct kms_audit *a, struct error *err)
 {
     if (a->pending.len == 0)
         return true;
@@ -295,7 +296,7 @@ static bool write_pending(struct audit *a, struct error *err)
 }
 
 /* Lock held; released meanwhile. Whoever comes first syncs for all that have written. */
-static bool sync_to(struct audit *a, uint64_t seq)
+static bool sync_to(struct kms_audit *a, uint64_t seq)
 {
     while (a->synced_seq < seq) {
         if (a->syncing) {
@@ -328,14 +329,15 @@ static bool space_for_refusals(int fd)
 }
 
 /* Lock held. Refusals that wait may be written with a release, except into its reserve. */
-static void make_way(struct audit *a)
+static void make_way(struct kms_audit *a)
 {
     if (a->pending.len > 0 && !space_for_refusals(a->fd))
         give_up_pending(a);
 }
 
 /* Lock held. */
-static bool write_durably(struct audit *a, const struct audit_record *record, struct error *err)
+static bool write_durably(struct kms_audit *a, const struct kms_audit_record *record,
+                          struct error *err)
 {
     make_way(a);
     if (!append_line(a, record, 0))
@@ -349,7 +351,8 @@ static bool write_durably(struct audit *a, const struct audit_record *record, st
            error_set(err, "audit/write", a->path, "cannot sync %s", a->path);
 }
 
-bool audit_write(struct audit *audit, const struct audit_record *record, struct error *err)
+bool kms_audit_write(struct kms_audit *audit, const struct kms_audit_record *record,
+                     struct error *err)
 {
     bool ok = false;
     pthread_mutex_lock(&audit->lock);
@@ -362,7 +365,7 @@ bool audit_write(struct audit *audit, const struct audit_record *record, struct 
 }
 
 /* Lock held. */
-static bool take_token(struct audit *a)
+static bool take_token(struct kms_audit *a)
 {
     const uint64_t full = (uint64_t)AUDIT_REFUSALS_BURST * 1000;
     int64_t now_ms = clock_monotonic_ms();
@@ -375,7 +378,7 @@ static bool take_token(struct audit *a)
     return true;
 }
 
-void audit_note(struct audit *audit, const struct audit_record *record)
+void kms_audit_note(struct kms_audit *audit, const struct kms_audit_record *record)
 {
     pthread_mutex_lock(&audit->lock);
     bool kept = audit->key.data != NULL && audit->pending.len < AUDIT_PENDING_MAX / 2 &&
@@ -386,7 +389,7 @@ void audit_note(struct audit *audit, const struct audit_record *record)
     pthread_mutex_unlock(&audit->lock);
 }
 
-void audit_flush(struct audit *audit)
+void kms_audit_flush(struct kms_audit *audit)
 {
     pthread_mutex_lock(&audit->lock);
     summarise(audit);
@@ -399,7 +402,7 @@ void audit_flush(struct audit *audit)
     pthread_mutex_unlock(&audit->lock);
 }
 
-bool audit_reopen(struct audit *audit, struct error *err)
+bool kms_audit_reopen(struct kms_audit *audit, struct error *err)
 {
     pthread_mutex_lock(&audit->lock);
     bool ok = audit->fd < 0 || write_pending(audit, err);
@@ -409,10 +412,10 @@ bool audit_reopen(struct audit *audit, struct error *err)
     return ok;
 }
 
-struct audit_state audit_state(struct audit *audit)
+struct kms_audit_state kms_audit_state(struct kms_audit *audit)
 {
     pthread_mutex_lock(&audit->lock);
-    struct audit_state state = {
+    struct kms_audit_state state = {
         .size = audit->size,
         .dropped = audit->dropped,
         .ready = audit->key.data != NULL,

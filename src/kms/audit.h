@@ -21,10 +21,10 @@ enum {
     AUDIT_RESERVE_BYTES = 16 * 1024 * 1024,
 };
 
-struct audit;
+struct kms_audit;
 
 /* What was decided. Texts may be NULL. */
-struct audit_record {
+struct kms_audit_record {
     const char *event; /* "key_release", "refusal", "start", "stop" */
     const char *code;  /* error tag, or "ok" */
     const char *form;  /* "sealed", "clear" */
@@ -36,25 +36,25 @@ struct audit_record {
 };
 
 /* Opens or makes the file (0600) and takes its lock; a line cut short by a crash is removed.
- * Nothing is written before audit_set_key(). Codes: audit/open, audit/busy, audit/format. */
-bool audit_open(const char *path, struct audit **out, struct error *err) MUST_USE;
-void audit_close(struct audit **audit);
-void audit_set_key(struct audit *audit, const uint8_t key[32]);
+ * Nothing is written before kms_audit_set_key(). Codes: audit/open, audit/busy, audit/format. */
+bool kms_audit_open(const char *path, struct kms_audit **out, struct error *err) MUST_USE;
+void kms_audit_close(struct kms_audit **audit);
+void kms_audit_set_key(struct kms_audit *audit, const uint8_t key[32]);
 /* The same path again, after something moved the old file away; the chain goes on. */
-bool audit_reopen(struct audit *audit, struct error *err) MUST_USE;
+bool kms_audit_reopen(struct kms_audit *audit, struct error *err) MUST_USE;
 
 /* Returns true when the record is durable. Codes: audit/key (none yet), audit/write. */
-bool audit_write(struct audit *audit, const struct audit_record *record,
-                 struct error *err) MUST_USE;
+bool kms_audit_write(struct kms_audit *audit, const struct kms_audit_record *record,
+                     struct error *err) MUST_USE;
 /* Never blocks on the disk's sync; may only be counted. */
-void audit_note(struct audit *audit, const struct audit_record *record);
+void kms_audit_note(struct kms_audit *audit, const struct kms_audit_record *record);
 /* Writes what waits; call it about once a second. */
-void audit_flush(struct audit *audit);
+void kms_audit_flush(struct kms_audit *audit);
 
-struct audit_state {
+struct kms_audit_state {
     uint64_t size, dropped;
     bool ready, failing; /* has a key; the last write failed */
 };
-struct audit_state audit_state(struct audit *audit);
+struct kms_audit_state kms_audit_state(struct kms_audit *audit);
 
 #endif

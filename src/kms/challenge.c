@@ -16,17 +16,17 @@ static const char id_label[] = "mero-kms/challenge-id/v1";
 static const char nonce_label[] = "mero-kms/challenge-nonce/v1";
 static const char mix_label[] = "mero-kms/challenge-key/v1";
 
-struct challenge_mint {
+struct kms_mint {
     struct secret key;
     uint32_t ttl_s;
     atomic_llong latest_s;
 };
 
-bool challenge_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s,
-                         struct challenge_mint **out, struct error *err)
+bool kms_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s, struct kms_mint **out,
+                   struct error *err)
 {
     uint8_t own[32] = {0};
-    struct challenge_mint *mint = calloc(1, sizeof(*mint));
+    struct kms_mint *mint = calloc(1, sizeof(*mint));
     if (mint == NULL)
         return error_set(err, "challenge/memory", NULL, "out of memory");
     if (!secret_alloc(&mint->key, SHA256_LEN, err)) {
@@ -44,7 +44,7 @@ bool challenge_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s,
     return true;
 }
 
-void challenge_mint_close(struct challenge_mint **mint)
+void kms_mint_close(struct kms_mint **mint)
 {
     if (*mint == NULL)
         return;
@@ -53,7 +53,7 @@ void challenge_mint_close(struct challenge_mint **mint)
     *mint = NULL;
 }
 
-int64_t challenge_now_s(struct challenge_mint *mint)
+int64_t kms_challenge_now_s(struct kms_mint *mint)
 {
     long long now = (long long)clock_unix_s();
     long long latest = atomic_load(&mint->latest_s);
@@ -62,16 +62,16 @@ int64_t challenge_now_s(struct challenge_mint *mint)
     return now > latest ? now : latest;
 }
 
-static void mac(const struct challenge_mint *mint, const char *label, size_t label_len,
+static void mac(const struct kms_mint *mint, const char *label, size_t label_len,
                 const uint8_t head[HEAD_LEN], struct slice peer_id, uint8_t out[SHA256_LEN])
 {
     const struct slice parts[] = {slice_of(label, label_len), slice_of(head, HEAD_LEN), peer_id};
     hmac_sha256(secret_slice(&mint->key), parts, 3, out);
 }
 
-void challenge_issue(struct challenge_mint *mint, struct slice peer_id, struct challenge *out)
+void kms_challenge_issue(struct kms_mint *mint, struct slice peer_id, struct kms_challenge *out)
 {
-    out->expires_at_s = challenge_now_s(mint) + mint->ttl_s;
+    out->expires_at_s = kms_challenge_now_s(mint) + mint->ttl_s;
     random_bytes(out->raw, RANDOM_LEN);
     store_u64be(&out->raw[RANDOM_LEN], (uint64_t)out->expires_at_s);
     mac(mint, id_label, sizeof(id_label), out->raw, peer_id, &out->raw[HEAD_LEN]);
@@ -90,18 +90,18 @@ static bool is_canonical(struct slice id)
     return true;
 }
 
-enum challenge_check challenge_check(struct challenge_mint *mint, struct slice id,
-                                     struct slice peer_id, struct challenge *out)
+enum kms_challenge_check kms_challenge_check(struct kms_mint *mint, struct slice id,
+                                             struct slice peer_id, struct kms_challenge *out)
 {
     uint8_t tag[SHA256_LEN];
-    struct challenge c;
+    struct kms_challenge c;
     if (!is_canonical(id) || !hex_decode(id, c.raw, sizeof(c.raw)))
         return CHALLENGE_MALFORMED;
     mac(mint, id_label, sizeof(id_label), c.raw, peer_id, tag);
     if (!bytes_equal_ct(tag, &c.raw[HEAD_LEN], sizeof(tag)))
         return CHALLENGE_UNKNOWN;
     c.expires_at_s = (int64_t)load_u64be(&c.raw[RANDOM_LEN]);
-    if (c.expires_at_s <= challenge_now_s(mint))
+    if (c.expires_at_s <= kms_challenge_now_s(mint))
         return CHALLENGE_EXPIRED;
     mac(mint, nonce_label, sizeof(nonce_label), c.raw, peer_id, c.nonce);
     memcpy(c.id, id.data, CHALLENGE_ID_TEXT_LEN);

@@ -13,24 +13,24 @@
 
 enum { CHALLENGE_ID_TEXT_LEN = 2 * USED_ID_LEN };
 
-struct challenge_mint;
+struct kms_mint;
 
 /* shared_key: what replicas share (with Redis), or empty: then the key lives and dies with this
  * process, so that a restart cannot be replayed into. It may be mixed in both cases. */
-bool challenge_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s,
-                         struct challenge_mint **out, struct error *err) MUST_USE;
-void challenge_mint_close(struct challenge_mint **mint);
+bool kms_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s, struct kms_mint **out,
+                   struct error *err) MUST_USE;
+void kms_mint_close(struct kms_mint **mint);
 
-struct challenge {
+struct kms_challenge {
     char id[CHALLENGE_ID_TEXT_LEN + 1];
     uint8_t raw[USED_ID_LEN];
     uint8_t nonce[KEYRELEASE_NONCE_LEN];
     int64_t expires_at_s;
 };
 
-void challenge_issue(struct challenge_mint *mint, struct slice peer_id, struct challenge *out);
+void kms_challenge_issue(struct kms_mint *mint, struct slice peer_id, struct kms_challenge *out);
 
-enum challenge_check {
+enum kms_challenge_check {
     CHALLENGE_GOOD,
     CHALLENGE_MALFORMED, /* not the canonical spelling */
     CHALLENGE_UNKNOWN,   /* not ours, or not this peer's */
@@ -38,10 +38,10 @@ enum challenge_check {
 };
 /* Is `id` one that this mint gave to this peer, and still alive? On CHALLENGE_GOOD *out is filled.
  */
-enum challenge_check challenge_check(struct challenge_mint *mint, struct slice id,
-                                     struct slice peer_id, struct challenge *out);
+enum kms_challenge_check kms_challenge_check(struct kms_mint *mint, struct slice id,
+                                             struct slice peer_id, struct kms_challenge *out);
 
 /* The clock by which challenges live: wall clock that never runs backwards in this process. */
-int64_t challenge_now_s(struct challenge_mint *mint);
+int64_t kms_challenge_now_s(struct kms_mint *mint);
 
 #endif

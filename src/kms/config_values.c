@@ -36,17 +36,17 @@ static enum read_result keep(struct slice text, void *member, char why[KMS_TEXT_
     return READ_OK;
 }
 
-enum read_result read_plain(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_plain(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     return keep(slice_str(text), member, why);
 }
 
-enum read_result read_trimmed(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_trimmed(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     return keep(trim(slice_str(text)), member, why);
 }
 
-enum read_result read_path(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_path(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     if (text[0] != '\0' && text[0] != '/')
         return bad(why, "an absolute path is needed");
@@ -73,7 +73,7 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *out)
     return true;
 }
 
-enum read_result read_number_lenient(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_number_lenient(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     uint64_t value = 0;
     uint32_t *out = member;
@@ -85,15 +85,15 @@ enum read_result read_number_lenient(const char *text, void *member, char why[KM
     return READ_OK;
 }
 
-enum read_result read_number_positive(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_number_positive(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     uint64_t value = 0;
     if (parse_number(text, UINT64_MAX, &value) && value == 0)
         return bad(why, "must be greater than 0");
-    return read_number_lenient(text, member, why);
+    return kms_read_number_lenient(text, member, why);
 }
 
-enum read_result read_number(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_number(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     uint64_t value = 0;
     struct slice trimmed = trim(slice_str(text));
@@ -109,7 +109,7 @@ enum read_result read_number(const char *text, void *member, char why[KMS_TEXT_M
     return READ_OK;
 }
 
-enum read_result read_bool(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_bool(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     static const char *const words[] = {"1", "true", "yes", "on", "0", "false", "no", "off"};
     struct slice trimmed = trim(slice_str(text));
@@ -164,7 +164,7 @@ static bool is_unix(const char *text)
     return strncmp(text, "unix:/", strlen("unix:/")) == 0;
 }
 
-enum read_result read_listen(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_listen(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     uint8_t address[16];
     uint64_t port;
@@ -176,7 +176,7 @@ enum read_result read_listen(const char *text, void *member, char why[KMS_TEXT_M
     return keep(slice_str(text), member, why);
 }
 
-enum read_result read_admin(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_admin(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     uint8_t address[16];
     uint64_t port;
@@ -195,7 +195,7 @@ enum read_result read_admin(const char *text, void *member, char why[KMS_TEXT_MA
     return keep(trimmed, member, why);
 }
 
-bool cidr_parse(struct slice text, struct kms_cidr *out)
+bool kms_cidr_parse(struct slice text, struct kms_cidr *out)
 {
     char buffer[80];
     struct kms_cidr cidr = {.bits = 128};
@@ -257,17 +257,17 @@ static enum read_result read_list(const char *text, struct kms_text_list *list, 
     return READ_OK;
 }
 
-enum read_result read_csv(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_csv(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     return read_list(text, member, KMS_ORIGINS_MAX, false, why);
 }
 
-enum read_result read_urls(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_urls(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     return read_list(text, member, KMS_URLS_MAX, true, why);
 }
 
-enum read_result read_bindings(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_bindings(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     struct kms_binding_list *list = member;
     struct slice rest = slice_str(text), entry;
@@ -285,7 +285,7 @@ enum read_result read_bindings(const char *text, void *member, char why[KMS_TEXT
     return READ_OK;
 }
 
-enum read_result read_cidrs(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_cidrs(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     struct kms_cidr_list *list = member;
     struct slice rest = slice_str(text), entry;
@@ -293,7 +293,7 @@ enum read_result read_cidrs(const char *text, void *member, char why[KMS_TEXT_MA
     while (next_entry(&rest, &entry)) {
         if (list->count >= KMS_PROXIES_MAX)
             return bad(why, "the list has too many entries");
-        if (!cidr_parse(entry, &list->items[list->count])) {
+        if (!kms_cidr_parse(entry, &list->items[list->count])) {
             snprintf(why, KMS_TEXT_MAX, "'%.*s' is no address range such as 10.0.0.0/8",
                      entry.len < 100 ? (int)entry.len : 100, (const char *)entry.data);
             return READ_BAD;
@@ -305,7 +305,7 @@ enum read_result read_cidrs(const char *text, void *member, char why[KMS_TEXT_MA
 
 /* ---- the rest ---- */
 
-enum read_result read_prefix(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_prefix(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     struct slice s = slice_str(text);
     while (s.len > 0 && s.data[0] == '/')
@@ -315,7 +315,7 @@ enum read_result read_prefix(const char *text, void *member, char why[KMS_TEXT_M
     return s.len == 0 ? READ_OK : keep(s, member, why); /* empty: the default stays */
 }
 
-enum read_result read_pin(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_pin(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     struct kms_pin *pin = member;
     struct slice s = trim(slice_str(text));
@@ -331,7 +331,7 @@ enum read_result read_pin(const char *text, void *member, char why[KMS_TEXT_MAX]
     return READ_OK;
 }
 
-enum read_result read_redis(const char *text, void *member, char why[KMS_TEXT_MAX])
+enum read_result kms_read_redis(const char *text, void *member, char why[KMS_TEXT_MAX])
 {
     struct slice s = trim(slice_str(text));
     if (strncmp((const char *)s.data, "rediss://", 9) == 0)
@@ -346,17 +346,17 @@ enum read_result read_redis(const char *text, void *member, char why[KMS_TEXT_MA
 
 /* ---- printing ---- */
 
-void print_text(const void *member, struct buf *out)
+void kms_print_text(const void *member, struct buf *out)
 {
     buf_append_str(out, ((const struct kms_text *)member)->text);
 }
 
-void print_bool(const void *member, struct buf *out)
+void kms_print_bool(const void *member, struct buf *out)
 {
     buf_append_str(out, *(const bool *)member ? "true" : "false");
 }
 
-void print_number(const void *member, struct buf *out)
+void kms_print_number(const void *member, struct buf *out)
 {
     buf_printf(out, "%u", *(const uint32_t *)member);
 }
@@ -371,28 +371,28 @@ void kms_redis_url_shown(const char *url, char out[KMS_TEXT_MAX])
         snprintf(out, KMS_TEXT_MAX, "%.*s://***%s", (int)(scheme_end - url), url, at);
 }
 
-void print_redis(const void *member, struct buf *out)
+void kms_print_redis(const void *member, struct buf *out)
 {
     char shown[KMS_TEXT_MAX];
     kms_redis_url_shown(((const struct kms_text *)member)->text, shown);
     buf_append_str(out, shown);
 }
 
-void print_pin(const void *member, struct buf *out)
+void kms_print_pin(const void *member, struct buf *out)
 {
     const struct kms_pin *pin = member;
     if (pin->set)
         hex_append(out, slice_of(pin->sha256, sizeof(pin->sha256)));
 }
 
-void print_list(const void *member, struct buf *out)
+void kms_print_list(const void *member, struct buf *out)
 {
     const struct kms_text_list *list = member;
     for (size_t i = 0; i < list->count; i++)
         buf_printf(out, "%s%s", i > 0 ? "," : "", list->items[i].text);
 }
 
-void print_bindings(const void *member, struct buf *out)
+void kms_print_bindings(const void *member, struct buf *out)
 {
     const struct kms_binding_list *list = member;
     for (size_t i = 0; i < list->count; i++) {
@@ -401,7 +401,7 @@ void print_bindings(const void *member, struct buf *out)
     }
 }
 
-void print_cidrs(const void *member, struct buf *out)
+void kms_print_cidrs(const void *member, struct buf *out)
 {
     const struct kms_cidr_list *list = member;
     for (size_t i = 0; i < list->count; i++) {

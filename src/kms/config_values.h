@@ -9,14 +9,15 @@ enum read_result { READ_OK, READ_IGNORED, READ_BAD };
 typedef enum read_result value_reader(const char *text, void *member, char why[KMS_TEXT_MAX]);
 typedef void value_printer(const void *member, struct buf *out);
 
-value_reader read_plain, read_trimmed, read_listen, read_admin, read_bool, read_number_lenient,
-    read_number_positive, read_number, read_redis, read_prefix, read_pin, read_csv, read_urls,
-    read_bindings, read_cidrs, read_path;
-value_printer print_text, print_bool, print_number, print_redis, print_pin, print_list,
-    print_bindings, print_cidrs;
+value_reader kms_read_plain, kms_read_trimmed, kms_read_listen, kms_read_admin, kms_read_bool,
+    kms_read_number_lenient, kms_read_number_positive, kms_read_number, kms_read_redis,
+    kms_read_prefix, kms_read_pin, kms_read_csv, kms_read_urls, kms_read_bindings, kms_read_cidrs,
+    kms_read_path;
+value_printer kms_print_text, kms_print_bool, kms_print_number, kms_print_redis, kms_print_pin,
+    kms_print_list, kms_print_bindings, kms_print_cidrs;
 
 /* "10.0.0.0/8", "::1"; host bits must be zero. */
-bool cidr_parse(struct slice text, struct kms_cidr *out) MUST_USE;
+bool kms_cidr_parse(struct slice text, struct kms_cidr *out) MUST_USE;
 /* A literal address in the 16-byte form of struct kms_cidr. */
 bool kms_address_parse(const char *text, uint8_t out[16]) MUST_USE;
 

@@ -16,7 +16,7 @@ struct release {
     struct kms_call *call;
     const struct get_key_request *request;
     struct kms_refusal *refusal;
-    struct challenge challenge;
+    struct kms_challenge challenge;
     struct buf quote;
     bool sealed;
     struct verdict verdict;
@@ -40,18 +40,19 @@ static bool decode_quote(struct release *r)
 static bool check_challenge(struct release *r)
 {
     struct kms *kms = r->call->kms;
-    struct challenge_mint *mint = atomic_load(&kms->mint);
+    struct kms_mint *mint = atomic_load(&kms->mint);
     if (mint == NULL)
         return kms_refuse(r->refusal, KMS_INVALID_CHALLENGE,
                           "Challenge storage failed: the agent has not given the challenge key "
                           "yet");
-    enum challenge_check check =
-        challenge_check(mint, r->request->challenge_id, r->request->peer_id, &r->challenge);
+    enum kms_challenge_check check =
+        kms_challenge_check(mint, r->request->challenge_id, r->request->peer_id, &r->challenge);
     if (check == CHALLENGE_EXPIRED)
         return kms_refuse(r->refusal, KMS_INVALID_CHALLENGE,
                           "Challenge validation failed: challenge has expired");
-    if (check != CHALLENGE_GOOD || used_set_seen(kms->used, r->challenge.raw,
-                                                 r->challenge.expires_at_s + KMS_CHALLENGE_SKEW_S))
+    if (check != CHALLENGE_GOOD ||
+        kms_used_set_seen(kms->used, r->challenge.raw,
+                          r->challenge.expires_at_s + KMS_CHALLENGE_SKEW_S))
         return kms_refuse(r->refusal, KMS_INVALID_CHALLENGE,
                           "Challenge validation failed: challenge not found or expired");
     return true;
@@ -185,8 +186,8 @@ static bool mark_used(struct release *r)
     struct kms *kms = r->call->kms;
     struct error err = {0};
     int64_t until_s = r->challenge.expires_at_s + KMS_CHALLENGE_SKEW_S;
-    switch (used_set_mark(kms->used, r->challenge.raw, until_s,
-                          challenge_now_s(atomic_load(&kms->mint)), &err)) {
+    switch (kms_used_set_mark(kms->used, r->challenge.raw, until_s,
+                              kms_challenge_now_s(atomic_load(&kms->mint)), &err)) {
     case USED_FIRST:
         return true;
     case USED_AGAIN:
@@ -206,7 +207,7 @@ static bool record_release(struct release *r)
 {
     const struct kms_call *call = r->call;
     struct error err = {0};
-    const struct audit_record record = {
+    const struct kms_audit_record record = {
         .event = "key_release",
         .code = kms_tag_name(KMS_OK),
         .form = r->sealed ? "sealed" : "clear",
@@ -215,7 +216,7 @@ static bool record_release(struct release *r)
         .profile = call->kms->config->profile.text,
         .verdict = &r->verdict,
     };
-    if (call->kms->audit == NULL || audit_write(call->kms->audit, &record, &err))
+    if (call->kms->audit == NULL || kms_audit_write(call->kms->audit, &record, &err))
         return true;
     return kms_refuse(r->refusal, KMS_KEY_DERIVATION_FAILED,
                       "The release could not be recorded in the audit log: %s", err.message);

@@ -65,11 +65,11 @@ static bool open_agents(struct kms *kms, struct error *err)
 static bool open_challenges(struct kms *kms, struct error *err)
 {
     const struct kms_config *c = kms->config;
-    struct challenge_mint *mint = NULL;
+    struct kms_mint *mint = NULL;
     if (c->redis_url.text[0] != '\0')
-        return used_set_open_redis(c->redis_url.text, c->max_consumed, &kms->used, err);
-    if (!used_set_open_memory(c->max_consumed, &kms->used, err) ||
-        !challenge_mint_open(slice_of(NULL, 0), false, c->challenge_ttl_s, &mint, err))
+        return kms_used_set_open_redis(c->redis_url.text, c->max_consumed, &kms->used, err);
+    if (!kms_used_set_open_memory(c->max_consumed, &kms->used, err) ||
+        !kms_mint_open(slice_of(NULL, 0), false, c->challenge_ttl_s, &mint, err))
         return false;
     atomic_store(&kms->mint, mint);
     return true;
@@ -85,7 +85,7 @@ static bool open_audit(struct kms *kms, bool has_state, struct error *err)
         log_warn("no audit log: neither MERO_KMS_STATE_DIR nor MERO_KMS_AUDIT_LOG is set");
         return true;
     }
-    return audit_open(c->audit_log.text, &kms->audit, err);
+    return kms_audit_open(c->audit_log.text, &kms->audit, err);
 }
 
 static bool open_parts(struct kms *kms, struct error *err)
@@ -94,9 +94,9 @@ static bool open_parts(struct kms *kms, struct error *err)
     bool has_state = state_dir_usable(c);
     return open_verifier(kms, has_state, err) && open_agents(kms, err) &&
            open_challenges(kms, err) && open_audit(kms, has_state, err) &&
-           source_limiter_open(c->rate, c->burst, &kms->limiter, err) &&
-           pool_open(KMS_GET_KEY_WORKERS, c->get_key_in_flight, &kms->get_key_pool, err) &&
-           pool_open(KMS_ATTEST_WORKERS, KMS_ATTEST_IN_FLIGHT, &kms->attest_pool, err);
+           kms_source_limiter_open(c->rate, c->burst, &kms->limiter, err) &&
+           kms_pool_open(KMS_GET_KEY_WORKERS, c->get_key_in_flight, &kms->get_key_pool, err) &&
+           kms_pool_open(KMS_ATTEST_WORKERS, KMS_ATTEST_IN_FLIGHT, &kms->attest_pool, err);
 }
 
 /* ---- TLS ---- */
@@ -160,13 +160,13 @@ static bool start_public(struct kms *kms, struct error *err)
 
 static void free_parts(struct kms *kms)
 {
-    struct challenge_mint *mint = atomic_load(&kms->mint);
-    pool_close(&kms->get_key_pool);
-    pool_close(&kms->attest_pool);
-    audit_close(&kms->audit);
-    source_limiter_close(&kms->limiter);
-    used_set_close(&kms->used);
-    challenge_mint_close(&mint);
+    struct kms_mint *mint = atomic_load(&kms->mint);
+    kms_pool_close(&kms->get_key_pool);
+    kms_pool_close(&kms->attest_pool);
+    kms_audit_close(&kms->audit);
+    kms_source_limiter_close(&kms->limiter);
+    kms_used_set_close(&kms->used);
+    kms_mint_close(&mint);
     dstack_close(&kms->agent);
     dstack_close(&kms->self_agent);
     dcap_verifier_close(&kms->verifier);
@@ -206,8 +206,8 @@ bool kms_stop(struct kms **kms)
     if (k->server != NULL)
         http_server_stop(&k->server, KMS_DRAIN_MS - 2 * STOP_REST_MS);
     atomic_store(&k->stopping, true);
-    bool idle = k->get_key_pool == NULL || (pool_wait_idle(k->get_key_pool, STOP_REST_MS) &&
-                                            pool_wait_idle(k->attest_pool, STOP_REST_MS / 3));
+    bool idle = k->get_key_pool == NULL || (kms_pool_wait_idle(k->get_key_pool, STOP_REST_MS) &&
+                                            kms_pool_wait_idle(k->attest_pool, STOP_REST_MS / 3));
     if (k->admin != NULL)
         http_server_stop(&k->admin, 0);
     idle = kms_self_stop(k, STOP_REST_MS / 2) && idle;
@@ -240,7 +240,7 @@ void kms_reload(struct kms *kms)
 {
     struct error err = {0};
     reload_tls(kms);
-    if (kms->audit != NULL && !audit_reopen(kms->audit, &err))
+    if (kms->audit != NULL && !kms_audit_reopen(kms->audit, &err))
         log_error("audit log not reopened: %s", err.message);
     pthread_mutex_lock(&kms->self.lock);
     kms->self.refresh = true;

@@ -8,17 +8,17 @@
 #include "base/clock.h"
 #include "kms/limits.h"
 
-struct pool {
+struct kms_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct pool_job *ring; /* in_flight_max places */
+    struct kms_pool_job *ring; /* in_flight_max places */
     size_t head, waiting, in_flight, in_flight_max;
     bool closing;
     unsigned worker_count;
     pthread_t *workers;
 };
 
-static bool next_job(struct pool *p, struct pool_job *job)
+static bool next_job(struct kms_pool *p, struct kms_pool_job *job)
 {
     pthread_mutex_lock(&p->lock);
     while (p->waiting == 0 && !p->closing)
@@ -35,8 +35,8 @@ static bool next_job(struct pool *p, struct pool_job *job)
 
 static void *work(void *ctx)
 {
-    struct pool *p = ctx;
-    struct pool_job job;
+    struct kms_pool *p = ctx;
+    struct kms_pool_job job;
     while (next_job(p, &job)) {
         job.run(job.ctx);
         pthread_mutex_lock(&p->lock);
@@ -46,7 +46,7 @@ static void *work(void *ctx)
     return NULL;
 }
 
-static bool start_workers(struct pool *p, unsigned workers)
+static bool start_workers(struct kms_pool *p, unsigned workers)
 {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
@@ -58,9 +58,9 @@ static bool start_workers(struct pool *p, unsigned workers)
     return p->worker_count == workers;
 }
 
-bool pool_open(unsigned workers, size_t in_flight_max, struct pool **out, struct error *err)
+bool kms_pool_open(unsigned workers, size_t in_flight_max, struct kms_pool **out, struct error *err)
 {
-    struct pool *p = calloc(1, sizeof(*p));
+    struct kms_pool *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return error_set(err, "pool/memory", NULL, "out of memory");
     pthread_mutex_init(&p->lock, NULL);
@@ -69,14 +69,14 @@ bool pool_open(unsigned workers, size_t in_flight_max, struct pool **out, struct
     p->ring = calloc(in_flight_max, sizeof(*p->ring));
     p->workers = calloc(workers, sizeof(*p->workers));
     if (p->ring == NULL || p->workers == NULL || !start_workers(p, workers)) {
-        pool_close(&p);
+        kms_pool_close(&p);
         return error_set(err, "pool/threads", NULL, "cannot start %u worker threads", workers);
     }
     *out = p;
     return true;
 }
 
-bool pool_submit(struct pool *pool, struct pool_job job)
+bool kms_pool_submit(struct kms_pool *pool, struct kms_pool_job job)
 {
     pthread_mutex_lock(&pool->lock);
     bool room = !pool->closing && pool->in_flight < pool->in_flight_max;
@@ -90,7 +90,7 @@ bool pool_submit(struct pool *pool, struct pool_job job)
     return room;
 }
 
-size_t pool_in_flight(struct pool *pool)
+size_t kms_pool_in_flight(struct kms_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     size_t count = pool->in_flight;
@@ -98,11 +98,11 @@ size_t pool_in_flight(struct pool *pool)
     return count;
 }
 
-bool pool_wait_idle(struct pool *pool, unsigned timeout_ms)
+bool kms_pool_wait_idle(struct kms_pool *pool, unsigned timeout_ms)
 {
     int64_t until = clock_monotonic_ms() + timeout_ms;
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};
-    while (pool_in_flight(pool) > 0) {
+    while (kms_pool_in_flight(pool) > 0) {
         if (clock_monotonic_ms() >= until)
             return false;
         nanosleep(&pause, NULL);
@@ -110,9 +110,9 @@ bool pool_wait_idle(struct pool *pool, unsigned timeout_ms)
     return true;
 }
 
-void pool_close(struct pool **pool)
+void kms_pool_close(struct kms_pool **pool)
 {
-    struct pool *p = *pool;
+    struct kms_pool *p = *pool;
     if (p == NULL)
         return;
     pthread_mutex_lock(&p->lock);

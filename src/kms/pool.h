@@ -6,21 +6,21 @@
 
 #include <stddef.h>
 
-struct pool;
-struct pool_job {
+struct kms_pool;
+struct kms_pool_job {
     void (*run)(void *job_ctx);
     void *ctx;
 };
 
 /* in_flight_max counts running and waiting jobs. */
-bool pool_open(unsigned workers, size_t in_flight_max, struct pool **out,
-               struct error *err) MUST_USE;
+bool kms_pool_open(unsigned workers, size_t in_flight_max, struct kms_pool **out,
+                   struct error *err) MUST_USE;
 /* False when in_flight_max is reached or the pool is closing: the job was not taken. */
-bool pool_submit(struct pool *pool, struct pool_job job) MUST_USE;
-size_t pool_in_flight(struct pool *pool);
+bool kms_pool_submit(struct kms_pool *pool, struct kms_pool_job job) MUST_USE;
+size_t kms_pool_in_flight(struct kms_pool *pool);
 /* False when something was still under way at the end of the time. */
-bool pool_wait_idle(struct pool *pool, unsigned timeout_ms) MUST_USE;
+bool kms_pool_wait_idle(struct kms_pool *pool, unsigned timeout_ms) MUST_USE;
 /* Runs what was taken, then ends the threads. */
-void pool_close(struct pool **pool);
+void kms_pool_close(struct kms_pool **pool);
 
 #endif

@@ -25,7 +25,7 @@ static void log_refusal(const struct kms_call *call)
 static void audit_refusal(const struct kms_call *call)
 {
     const struct kms_refusal *r = &call->refusal;
-    const struct audit_record record = {
+    const struct kms_audit_record record = {
         .event = "refusal",
         .code = kms_tag_name(r->tag),
         .peer_id = call->peer_id,
@@ -34,7 +34,7 @@ static void audit_refusal(const struct kms_call *call)
         .reason = r->reason[0] != '\0' ? r->reason : r->details,
     };
     if (call->kms->audit != NULL && call->endpoint == KMS_AT_GET_KEY)
-        audit_note(call->kms->audit, &record);
+        kms_audit_note(call->kms->audit, &record);
 }
 
 void kms_call_end(struct kms_call *call)
@@ -52,17 +52,17 @@ void kms_call_refuse(struct kms_call *call)
     kms_call_end(call);
 }
 
-void kms_call_submit(struct kms_call *call, struct pool *pool, void (*run)(void *call))
+void kms_call_submit(struct kms_call *call, struct kms_pool *pool, void (*run)(void *call))
 {
     http_exchange_defer(call->x);
-    if (pool_submit(pool, (struct pool_job){run, call}))
+    if (kms_pool_submit(pool, (struct kms_pool_job){run, call}))
         return;
     kms_refuse(&call->refusal, KMS_RATE_LIMITED, "Too many requests under way. Retry shortly.");
     call->refusal.retry_after_s = 1;
     kms_call_refuse(call);
 }
 
-static void tell_of_forwarding(struct kms *kms, const struct source *source)
+static void tell_of_forwarding(struct kms *kms, const struct kms_source *source)
 {
     if (source->untrusted_xff && !atomic_flag_test_and_set(&kms->told_of_forwarding))
         log_warn("X-Forwarded-For from %s is not believed: all behind it count as one source until "
@@ -84,11 +84,12 @@ static struct kms_call *call_begin(struct kms *kms, struct http_exchange *x,
     call->endpoint = endpoint;
     call->started_us = clock_monotonic_us();
     call->scratch = BUF_INIT(KEYRELEASE_REQUEST_MAX);
-    call->source = source_of(&kms->config->trusted_proxies, http_exchange_peer(x),
-                             http_exchange_last_header(x, "X-Forwarded-For"));
+    call->source = kms_source_of(&kms->config->trusted_proxies, http_exchange_peer(x),
+                                 http_exchange_last_header(x, "X-Forwarded-For"));
     tell_of_forwarding(kms, &call->source);
     unsigned retry_after_s = 0;
-    if (!source_limiter_take(kms->limiter, &call->source, clock_monotonic_ms(), &retry_after_s)) {
+    if (!kms_source_limiter_take(kms->limiter, &call->source, clock_monotonic_ms(),
+                                 &retry_after_s)) {
         kms_refuse(&call->refusal, KMS_RATE_LIMITED, NULL);
         call->refusal.retry_after_s = retry_after_s;
         kms_call_refuse(call);
@@ -140,16 +141,16 @@ static void handle_health(struct http_exchange *x, void *ctx)
 static void issue_challenge(struct kms_call *call)
 {
     struct kms *kms = call->kms;
-    struct challenge challenge;
+    struct kms_challenge challenge;
     struct buf body BUF_AUTO = BUF_INIT(1024);
-    struct challenge_mint *mint = atomic_load(&kms->mint);
+    struct kms_mint *mint = atomic_load(&kms->mint);
     if (mint == NULL) {
         kms_refuse(&call->refusal, KMS_INVALID_CHALLENGE,
                    "Challenge storage failed: the agent has not given the challenge key yet");
         kms_call_refuse(call);
         return;
     }
-    challenge_issue(mint, call->peer_id, &challenge);
+    kms_challenge_issue(mint, call->peer_id, &challenge);
     if (!challenge_reply_write(&body, slice_str(challenge.id), challenge.nonce,
                                (uint64_t)challenge.expires_at_s)) {
         kms_refuse(&call->refusal, KMS_RATE_LIMITED, "out of memory");

@@ -32,11 +32,11 @@ static bool take_transport_key(struct kms *kms, struct error *err)
 static bool take_challenge_key(struct kms *kms, struct error *err)
 {
     SECRET_AUTO struct secret key = {0};
-    struct challenge_mint *mint = NULL;
+    struct kms_mint *mint = NULL;
     if (kms->config->redis_url.text[0] == '\0' || atomic_load(&kms->mint) != NULL)
         return true;
     if (!dstack_get_key(kms->self_agent, challenge_path, &key, err) ||
-        !challenge_mint_open(secret_slice(&key), true, kms->config->challenge_ttl_s, &mint, err))
+        !kms_mint_open(secret_slice(&key), true, kms->config->challenge_ttl_s, &mint, err))
         return false;
     atomic_store(&kms->mint, mint);
     return true;
@@ -45,19 +45,19 @@ static bool take_challenge_key(struct kms *kms, struct error *err)
 static bool take_audit_key(struct kms *kms, struct error *err)
 {
     SECRET_AUTO struct secret key = {0};
-    if (kms->audit == NULL || audit_state(kms->audit).ready)
+    if (kms->audit == NULL || kms_audit_state(kms->audit).ready)
         return true;
     if (!dstack_get_key(kms->self_agent, audit_path, &key, err))
         return false;
     if (key.len < AUDIT_MAC_LEN)
         return error_set(err, "platform/agent", "key", "the agent's key has %zu bytes only",
                          key.len);
-    audit_set_key(kms->audit, key.data);
-    const struct audit_record record = {.event = "start",
-                                        .code = "ok",
-                                        .profile = kms->config->profile.text,
-                                        .reason = "mero-kms-phala " MERO_VERSION};
-    audit_note(kms->audit, &record);
+    kms_audit_set_key(kms->audit, key.data);
+    const struct kms_audit_record record = {.event = "start",
+                                            .code = "ok",
+                                            .profile = kms->config->profile.text,
+                                            .reason = "mero-kms-phala " MERO_VERSION};
+    kms_audit_note(kms->audit, &record);
     return true;
 }
 
@@ -251,7 +251,7 @@ static bool rest(struct kms *kms, int64_t wait_ms)
         self->refresh = false;
         pthread_mutex_unlock(&self->lock);
         if (kms->audit != NULL)
-            audit_flush(kms->audit);
+            kms_audit_flush(kms->audit);
     }
     return !quit;
 }

@@ -58,11 +58,11 @@ struct kms {
     struct dstack *self_agent; /* of the self thread: its own connection and patience */
     atomic_bool stopping;      /* cancels agent calls */
     /* NULL until the agent has given the key, where replicas share it. */
-    _Atomic(struct challenge_mint *) mint;
-    struct used_set *used;
-    struct source_limiter *limiter;
-    struct pool *get_key_pool, *attest_pool;
-    struct audit *audit; /* NULL: no place for one */
+    _Atomic(struct kms_mint *) mint;
+    struct kms_used_set *used;
+    struct kms_source_limiter *limiter;
+    struct kms_pool *get_key_pool, *attest_pool;
+    struct kms_audit *audit; /* NULL: no place for one */
     struct http_server *server, *admin;
     struct kms_tls tls;
     struct kms_metrics metrics;
@@ -88,7 +88,7 @@ struct kms_call {
     struct kms *kms;
     struct http_exchange *x;
     enum kms_endpoint endpoint;
-    struct source source;
+    struct kms_source source;
     int64_t started_us;
     struct buf scratch;
     struct slice peer_id; /* for log and audit; a view of the request */
@@ -102,7 +102,7 @@ struct kms_call {
 };
 
 /* Passes the request to a pool, answering 429 when it is full. Takes the call over. */
-void kms_call_submit(struct kms_call *call, struct pool *pool, void (*run)(void *call));
+void kms_call_submit(struct kms_call *call, struct kms_pool *pool, void (*run)(void *call));
 /* Counts, logs, notes in the audit log and answers the call's refusal; ends the call. */
 void kms_call_refuse(struct kms_call *call);
 void kms_call_end(struct kms_call *call);

@@ -14,7 +14,7 @@ enum { WAYS = 8, TOKEN = 1000 /* tokens are counted in thousandths */ };
 
 /* ---- who ---- */
 
-bool cidr_list_has(const struct kms_cidr_list *list, const uint8_t address[16])
+bool kms_cidr_list_has(const struct kms_cidr_list *list, const uint8_t address[16])
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct kms_cidr *c = &list->items[i];
@@ -63,14 +63,14 @@ static bool last_untrusted(const struct kms_cidr_list *trusted, const char *forw
         if (!hop_parse(slice_cut(rest, at, rest.len - at), out))
             return found;
         found = true;
-        if (!cidr_list_has(trusted, out))
+        if (!kms_cidr_list_has(trusted, out))
             return true;
         rest.len = at > 0 ? at - 1 : 0;
     }
     return found;
 }
 
-static void make_key(struct source *s, const uint8_t address[16])
+static void make_key(struct kms_source *s, const uint8_t address[16])
 {
     bool v4 = slice_is_zero(slice_of(address, 10)) && address[10] == 0xff && address[11] == 0xff;
     memcpy(s->key, address, 16);
@@ -82,10 +82,10 @@ static void make_key(struct source *s, const uint8_t address[16])
     s->known = true;
 }
 
-struct source source_of(const struct kms_cidr_list *trusted, const char *peer,
-                        const char *forwarded)
+struct kms_source kms_source_of(const struct kms_cidr_list *trusted, const char *peer,
+                                const char *forwarded)
 {
-    struct source s = {.text = "unix"};
+    struct kms_source s = {.text = "unix"};
     uint8_t address[16], hop[16];
     bool local = strcmp(peer, "unix") == 0;
     if (!local && !kms_address_parse(peer, address))
@@ -95,7 +95,7 @@ struct source source_of(const struct kms_cidr_list *trusted, const char *peer,
     if (forwarded == NULL)
         return s;
     /* Whoever can reach a unix socket of ours was let in by its mode. */
-    if (!local && !cidr_list_has(trusted, address)) {
+    if (!local && !kms_cidr_list_has(trusted, address)) {
         s.untrusted_xff = true;
         return s;
     }
@@ -115,17 +115,17 @@ struct bucket {
     bool used;
 };
 
-struct source_limiter {
+struct kms_source_limiter {
     pthread_mutex_t lock;
     uint32_t rate, burst;
     uint8_t hash_key[32]; /* so that nobody can crowd one set on purpose */
     struct bucket buckets[KMS_SOURCE_SETS][WAYS];
 };
 
-bool source_limiter_open(uint32_t rate, uint32_t burst, struct source_limiter **out,
-                         struct error *err)
+bool kms_source_limiter_open(uint32_t rate, uint32_t burst, struct kms_source_limiter **out,
+                             struct error *err)
 {
-    struct source_limiter *l = calloc(1, sizeof(*l));
+    struct kms_source_limiter *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return error_set(err, "source/memory", NULL, "out of memory");
     pthread_mutex_init(&l->lock, NULL);
@@ -136,7 +136,7 @@ bool source_limiter_open(uint32_t rate, uint32_t burst, struct source_limiter **
     return true;
 }
 
-void source_limiter_close(struct source_limiter **limiter)
+void kms_source_limiter_close(struct kms_source_limiter **limiter)
 {
     if (*limiter != NULL)
         pthread_mutex_destroy(&(*limiter)->lock);
@@ -144,7 +144,7 @@ void source_limiter_close(struct source_limiter **limiter)
     *limiter = NULL;
 }
 
-static struct bucket *set_of(struct source_limiter *l, const uint8_t key[16])
+static struct bucket *set_of(struct kms_source_limiter *l, const uint8_t key[16])
 {
     uint8_t digest[SHA256_LEN];
     const struct slice parts[] = {slice_of(l->hash_key, sizeof(l->hash_key)), slice_of(key, 16)};
@@ -152,7 +152,8 @@ static struct bucket *set_of(struct source_limiter *l, const uint8_t key[16])
     return l->buckets[load_u32le(digest) % KMS_SOURCE_SETS];
 }
 
-static uint64_t tokens_at(const struct source_limiter *l, const struct bucket *b, int64_t now_ms)
+static uint64_t tokens_at(const struct kms_source_limiter *l, const struct bucket *b,
+                          int64_t now_ms)
 {
     uint64_t full = (uint64_t)l->burst * TOKEN;
     uint64_t passed = now_ms > b->filled_ms ? (uint64_t)(now_ms - b->filled_ms) : 0;
@@ -163,7 +164,7 @@ static uint64_t tokens_at(const struct source_limiter *l, const struct bucket *b
 }
 
 /* The source's bucket; a stranger takes the one that has been left alone longest. */
-static struct bucket *bucket_of(struct source_limiter *l, const uint8_t key[16], int64_t now_ms)
+static struct bucket *bucket_of(struct kms_source_limiter *l, const uint8_t key[16], int64_t now_ms)
 {
     struct bucket *set = set_of(l, key);
     struct bucket *oldest = &set[0];
@@ -179,8 +180,8 @@ static struct bucket *bucket_of(struct source_limiter *l, const uint8_t key[16],
     return oldest;
 }
 
-bool source_limiter_take(struct source_limiter *limiter, const struct source *source,
-                         int64_t now_ms, unsigned *retry_after_s)
+bool kms_source_limiter_take(struct kms_source_limiter *limiter, const struct kms_source *source,
+                             int64_t now_ms, unsigned *retry_after_s)
 {
     *retry_after_s = 0;
     if (limiter->rate == 0 || !source->known)
@@ -198,7 +199,7 @@ bool source_limiter_take(struct source_limiter *limiter, const struct source *so
     return ok;
 }
 
-size_t source_limiter_penalised(struct source_limiter *limiter, int64_t now_ms)
+size_t kms_source_limiter_penalised(struct kms_source_limiter *limiter, int64_t now_ms)
 {
     size_t count = 0;
     pthread_mutex_lock(&limiter->lock);

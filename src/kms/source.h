@@ -6,7 +6,7 @@
 
 #include "kms/config.h"
 
-struct source {
+struct kms_source {
     uint8_t key[16];    /* IPv6 with the lower half zeroed; IPv4 mapped */
     bool known;         /* false: a unix socket, or nothing readable; never limited */
     bool forwarded;     /* taken from X-Forwarded-For */
@@ -15,19 +15,19 @@ struct source {
 };
 
 /* peer: the address of the connection; forwarded: the header's value or NULL. */
-struct source source_of(const struct kms_cidr_list *trusted, const char *peer,
-                        const char *forwarded);
-bool cidr_list_has(const struct kms_cidr_list *list, const uint8_t address[16]);
+struct kms_source kms_source_of(const struct kms_cidr_list *trusted, const char *peer,
+                                const char *forwarded);
+bool kms_cidr_list_has(const struct kms_cidr_list *list, const uint8_t address[16]);
 
 /* Token buckets in a table of fixed size: who is remembered least is forgotten first. */
-struct source_limiter;
-bool source_limiter_open(uint32_t rate, uint32_t burst, struct source_limiter **out,
-                         struct error *err) MUST_USE;
-void source_limiter_close(struct source_limiter **limiter);
+struct kms_source_limiter;
+bool kms_source_limiter_open(uint32_t rate, uint32_t burst, struct kms_source_limiter **out,
+                             struct error *err) MUST_USE;
+void kms_source_limiter_close(struct kms_source_limiter **limiter);
 /* Takes one token. False: too many; *retry_after_s says when there will be one. */
-bool source_limiter_take(struct source_limiter *limiter, const struct source *source,
-                         int64_t now_ms, unsigned *retry_after_s);
+bool kms_source_limiter_take(struct kms_source_limiter *limiter, const struct kms_source *source,
+                             int64_t now_ms, unsigned *retry_after_s);
 /* How many sources are out of tokens at this moment. */
-size_t source_limiter_penalised(struct source_limiter *limiter, int64_t now_ms);
+size_t kms_source_limiter_penalised(struct kms_source_limiter *limiter, int64_t now_ms);
 
 #endif

@@ -32,7 +32,7 @@ struct redis_target {
 };
 
 struct redis_set {
-    struct used_set set;
+    struct kms_used_set set;
     struct redis_target target;
     size_t max;
     pthread_mutex_t lock;
@@ -267,11 +267,11 @@ static bool is_full(struct redis_set *r, redisContext *c)
     return count >= r->max;
 }
 
-static enum used_result set_if_new(redisContext *c, const char *key, long long ttl_ms,
-                                   struct error *err)
+static enum kms_used_result set_if_new(redisContext *c, const char *key, long long ttl_ms,
+                                       struct error *err)
 {
     redisReply *reply = redisCommand(c, "SET %s 1 NX PX %lld", key, ttl_ms);
-    enum used_result result = USED_UNAVAILABLE;
+    enum kms_used_result result = USED_UNAVAILABLE;
     if (reply == NULL)
         unavailable(err, c->errstr);
     else if (reply->type == REDIS_REPLY_STATUS)
@@ -287,8 +287,8 @@ static enum used_result set_if_new(redisContext *c, const char *key, long long t
 
 /* A lost answer leaves the key set or not: the release is refused either way, which costs the node
  * one new challenge. */
-static enum used_result redis_mark(struct used_set *set, const uint8_t id[USED_ID_LEN],
-                                   int64_t expires_at_s, int64_t now_s, struct error *err)
+static enum kms_used_result redis_mark(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                                       int64_t expires_at_s, int64_t now_s, struct error *err)
 {
     struct redis_set *r = (struct redis_set *)set;
     char key[sizeof(key_prefix) + 2 * USED_ID_LEN];
@@ -299,13 +299,14 @@ static enum used_result redis_mark(struct used_set *set, const uint8_t id[USED_I
     redisContext *c = borrow(r, err);
     if (c == NULL)
         return USED_UNAVAILABLE;
-    enum used_result result =
+    enum kms_used_result result =
         is_full(r, c) && c->err == 0 ? USED_FULL : set_if_new(c, key, ttl_ms, err);
     give_back(r, c);
     return result;
 }
 
-static bool redis_seen(struct used_set *set, const uint8_t id[USED_ID_LEN], int64_t expires_at_s)
+static bool redis_seen(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                       int64_t expires_at_s)
 {
     (void)set;
     (void)id;
@@ -313,7 +314,7 @@ static bool redis_seen(struct used_set *set, const uint8_t id[USED_ID_LEN], int6
     return false;
 }
 
-static size_t redis_count(struct used_set *set)
+static size_t redis_count(struct kms_used_set *set)
 {
     struct redis_set *r = (struct redis_set *)set;
     pthread_mutex_lock(&r->lock);
@@ -322,7 +323,7 @@ static size_t redis_count(struct used_set *set)
     return count;
 }
 
-static bool redis_check(struct used_set *set, struct error *err)
+static bool redis_check(struct kms_used_set *set, struct error *err)
 {
     struct redis_set *r = (struct redis_set *)set;
     redisContext *c = borrow(r, err);
@@ -335,7 +336,7 @@ static bool redis_check(struct used_set *set, struct error *err)
     return ok;
 }
 
-static void redis_close(struct used_set *set)
+static void redis_close(struct kms_used_set *set)
 {
     struct redis_set *r = (struct redis_set *)set;
     for (size_t i = 0; i < r->idle_count; i++)
@@ -346,14 +347,15 @@ static void redis_close(struct used_set *set)
     free(r);
 }
 
-bool used_set_open_redis(const char *url, size_t max, struct used_set **out, struct error *err)
+bool kms_used_set_open_redis(const char *url, size_t max, struct kms_used_set **out,
+                             struct error *err)
 {
     struct redis_set *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return error_set(err, "used/memory", NULL, "out of memory");
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->returned, NULL);
-    r->set = (struct used_set){redis_close, redis_mark, redis_seen, redis_count, redis_check};
+    r->set = (struct kms_used_set){redis_close, redis_mark, redis_seen, redis_count, redis_check};
     r->max = max;
     if (!parse_url(url, &r->target, err)) {
         redis_close(&r->set);

@@ -19,37 +19,38 @@ struct entry {
 };
 
 struct memory_set {
-    struct used_set set;
+    struct kms_used_set set;
     pthread_mutex_t lock;
     struct entry *entries; /* power of two */
     size_t capacity, count, max;
     int64_t swept_at_s; /* a full table is searched for the dead once a second, not per request */
 };
 
-void used_set_close(struct used_set **set)
+void kms_used_set_close(struct kms_used_set **set)
 {
     if (*set != NULL)
         (*set)->close(*set);
     *set = NULL;
 }
 
-enum used_result used_set_mark(struct used_set *set, const uint8_t id[USED_ID_LEN],
-                               int64_t expires_at_s, int64_t now_s, struct error *err)
+enum kms_used_result kms_used_set_mark(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                                       int64_t expires_at_s, int64_t now_s, struct error *err)
 {
     return set->mark(set, id, expires_at_s, now_s, err);
 }
 
-bool used_set_seen(struct used_set *set, const uint8_t id[USED_ID_LEN], int64_t expires_at_s)
+bool kms_used_set_seen(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                       int64_t expires_at_s)
 {
     return set->seen(set, id, expires_at_s);
 }
 
-size_t used_set_count(struct used_set *set)
+size_t kms_used_set_count(struct kms_used_set *set)
 {
     return set->count(set);
 }
 
-bool used_set_check(struct used_set *set, struct error *err)
+bool kms_used_set_check(struct kms_used_set *set, struct error *err)
 {
     return set->check(set, err);
 }
@@ -116,11 +117,11 @@ static bool make_room(struct memory_set *m, int64_t now_s)
     return living < m->max && rebuild(m, capacity, now_s);
 }
 
-static enum used_result memory_mark(struct used_set *set, const uint8_t id[USED_ID_LEN],
-                                    int64_t expires_at_s, int64_t now_s, struct error *err)
+static enum kms_used_result memory_mark(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                                        int64_t expires_at_s, int64_t now_s, struct error *err)
 {
     struct memory_set *m = (struct memory_set *)set;
-    enum used_result result = USED_FIRST;
+    enum kms_used_result result = USED_FIRST;
     (void)err;
     pthread_mutex_lock(&m->lock);
     struct entry *e = place_of(m->entries, m->capacity, id, expires_at_s);
@@ -138,7 +139,8 @@ static enum used_result memory_mark(struct used_set *set, const uint8_t id[USED_
     return result;
 }
 
-static bool memory_seen(struct used_set *set, const uint8_t id[USED_ID_LEN], int64_t expires_at_s)
+static bool memory_seen(struct kms_used_set *set, const uint8_t id[USED_ID_LEN],
+                        int64_t expires_at_s)
 {
     struct memory_set *m = (struct memory_set *)set;
     pthread_mutex_lock(&m->lock);
@@ -147,7 +149,7 @@ static bool memory_seen(struct used_set *set, const uint8_t id[USED_ID_LEN], int
     return seen;
 }
 
-static size_t memory_count(struct used_set *set)
+static size_t memory_count(struct kms_used_set *set)
 {
     struct memory_set *m = (struct memory_set *)set;
     pthread_mutex_lock(&m->lock);
@@ -156,14 +158,14 @@ static size_t memory_count(struct used_set *set)
     return count;
 }
 
-static bool memory_check(struct used_set *set, struct error *err)
+static bool memory_check(struct kms_used_set *set, struct error *err)
 {
     (void)set;
     (void)err;
     return true;
 }
 
-static void memory_close(struct used_set *set)
+static void memory_close(struct kms_used_set *set)
 {
     struct memory_set *m = (struct memory_set *)set;
     pthread_mutex_destroy(&m->lock);
@@ -171,7 +173,7 @@ static void memory_close(struct used_set *set)
     free(m);
 }
 
-bool used_set_open_memory(size_t max, struct used_set **out, struct error *err)
+bool kms_used_set_open_memory(size_t max, struct kms_used_set **out, struct error *err)
 {
     struct memory_set *m = calloc(1, sizeof(*m));
     struct entry *entries = calloc(MEMORY_START, sizeof(*entries));
@@ -180,7 +182,8 @@ bool used_set_open_memory(size_t max, struct used_set **out, struct error *err)
         free(entries);
         return error_set(err, "used/memory", NULL, "out of memory");
     }
-    m->set = (struct used_set){memory_close, memory_mark, memory_seen, memory_count, memory_check};
+    m->set =
+        (struct kms_used_set){memory_close, memory_mark, memory_seen, memory_count, memory_check};
     pthread_mutex_init(&m->lock, NULL);
     m->entries = entries;
     m->capacity = MEMORY_START;
