@@ -22,10 +22,10 @@ static bool check_transport(struct session *s)
 {
     if (keyrelease_check_url(s->options->url, s->options->strict_transport, NULL, s->err))
         return true;
-    return session_fail(s, KEYRELEASE_TRANSPORT,
-                        error_is(s->err, "keyrelease/url") ? "KMS_ENDPOINT_URL_INVALID"
-                                                           : "KMS_HTTP_INSECURE",
-                        false);
+    return keyrelease_session_fail(s, KEYRELEASE_TRANSPORT,
+                                   error_is(s->err, "keyrelease/url") ? "KMS_ENDPOINT_URL_INVALID"
+                                                                      : "KMS_HTTP_INSECURE",
+                                   false);
 }
 
 static bool open_client(struct session *s)
@@ -39,14 +39,14 @@ static bool open_client(struct session *s)
     if (http_client_open(&options, &s->http, s->err))
         return true;
     s->err->code = "keyrelease/transport";
-    return session_fail(s, KEYRELEASE_TRANSPORT, "KMS_HTTP_CLIENT_SETUP_FAILED", false);
+    return keyrelease_session_fail(s, KEYRELEASE_TRANSPORT, "KMS_HTTP_CLIENT_SETUP_FAILED", false);
 }
 
 static bool take_key(struct session *s, struct secret *key)
 {
     enum session_try end = SESSION_CHALLENGE_GONE;
     for (unsigned i = 0; i <= KEYRELEASE_CHALLENGE_AGAIN_MAX && end == SESSION_CHALLENGE_GONE; i++)
-        end = session_try_key(s, key);
+        end = keyrelease_session_try_key(s, key);
     return end == SESSION_GOT_KEY;
 }
 
@@ -64,7 +64,8 @@ bool keyrelease_fetch(const struct keyrelease_options *options, struct secret *k
         .step_started_us = clock_monotonic_us(),
     };
     *s.failure = (struct keyrelease_failure){0};
-    bool ok = check_transport(&s) && open_client(&s) && session_attest(&s) && take_key(&s, &got);
+    bool ok = check_transport(&s) && open_client(&s) && keyrelease_session_attest(&s) &&
+              take_key(&s, &got);
     http_client_close(&s.http);
     if (!ok)
         return false;

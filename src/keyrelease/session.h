@@ -19,10 +19,10 @@ struct session {
 };
 
 /* Records a failure whose error is already in s->err. Returns false. */
-bool session_fail(struct session *s, enum keyrelease_stage stage, const char *probe_code,
-                  bool transient);
+bool keyrelease_session_fail(struct session *s, enum keyrelease_stage stage, const char *probe_code,
+                             bool transient);
 /* Reports a step and starts the clock of the next one. */
-void session_event(struct session *s, struct keyrelease_event event);
+void keyrelease_session_event(struct session *s, struct keyrelease_event event);
 
 /* The stage's words and probe codes. */
 struct session_stage {
@@ -35,22 +35,22 @@ struct session_stage {
 };
 
 /* POSTs and waits for a 2xx answer, with retries of what is transient inside the budget. */
-bool session_post(struct session *s, const struct session_stage *stage, struct slice body,
-                  struct http_response *response) MUST_USE;
+bool keyrelease_session_post(struct session *s, const struct session_stage *stage,
+                             struct slice body, struct http_response *response) MUST_USE;
 
-bool session_attest(struct session *s) MUST_USE;
+bool keyrelease_session_attest(struct session *s) MUST_USE;
 
 /* Ends of one try for the key. */
 enum session_try { SESSION_GOT_KEY, SESSION_CHALLENGE_GONE, SESSION_FAILED };
-enum session_try session_try_key(struct session *s, struct secret *key);
+enum session_try keyrelease_session_try_key(struct session *s, struct secret *key);
 
 #ifdef MERO_DEV
 /* A mock quote of the KMS: judged, or refused with the reason (facts D.5 step 7). */
-bool session_judge_mock(struct session *s, struct slice quote,
-                        const uint8_t report_data[KEYRELEASE_REPORT_DATA_LEN],
-                        struct verdict *verdict) MUST_USE;
+bool keyrelease_session_judge_mock(struct session *s, struct slice quote,
+                                   const uint8_t report_data[KEYRELEASE_REPORT_DATA_LEN],
+                                   struct verdict *verdict) MUST_USE;
 #endif
-bool session_judge_policy(struct session *s, const struct policy *policy,
-                          const struct verdict *verdict) MUST_USE;
+bool keyrelease_session_judge_policy(struct session *s, const struct policy *policy,
+                                     const struct verdict *verdict) MUST_USE;
 
 #endif

@@ -19,11 +19,11 @@ static const struct session_stage attest_stage = {
 
 static bool attest_failed(struct session *s, const char *probe_code)
 {
-    return session_fail(s, KEYRELEASE_ATTEST, probe_code, false);
+    return keyrelease_session_fail(s, KEYRELEASE_ATTEST, probe_code, false);
 }
 
-bool session_judge_policy(struct session *s, const struct policy *policy,
-                          const struct verdict *verdict)
+bool keyrelease_session_judge_policy(struct session *s, const struct policy *policy,
+                                     const struct verdict *verdict)
 {
     struct policy_refusal refusal;
     char text[POLICY_TEXT_MAX];
@@ -80,18 +80,18 @@ static bool judge_quote(struct session *s, const struct attest_reply *reply,
     const struct policy *policy = s->options->kms_policy;
 #ifdef MERO_DEV
     if (keyrelease_is_mock(quote))
-        return session_judge_mock(s, quote, report_data, verdict);
+        return keyrelease_session_judge_mock(s, quote, report_data, verdict);
 #endif
     if (!keyrelease_verify_peer(s->options->verifier, quote, clock_unix_s(), report_data, verdict,
                                 s->err)) {
         bool mismatch = error_is(s->err, "keyrelease/binding");
         bool later = error_is(s->err, "collateral/unreachable");
         error_prefix(s->err, "KMS attestation verification failed");
-        return session_fail(
+        return keyrelease_session_fail(
             s, KEYRELEASE_ATTEST,
             mismatch ? "KMS_ATTEST_REPORT_DATA_MISMATCH" : "KMS_ATTEST_VERIFICATION_FAILED", later);
     }
-    return session_judge_policy(s, policy, verdict) &&
+    return keyrelease_session_judge_policy(s, policy, verdict) &&
            judge_event_log(s, reply->event_log, verdict);
 }
 
@@ -122,8 +122,8 @@ static bool check_reply(struct session *s, const struct attest_reply *reply, con
     }
     if (!judge_quote(s, reply, expected, &verdict))
         return false;
-    session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_KMS_ATTESTED,
-                                               .kms_verdict = &verdict});
+    keyrelease_session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_KMS_ATTESTED,
+                                                          .kms_verdict = &verdict});
     return true;
 }
 
@@ -165,7 +165,7 @@ static bool may_ask(struct session *s)
     return attest_failed(s, "KMS_ATTEST_VERIFICATION_FAILED");
 }
 
-bool session_attest(struct session *s)
+bool keyrelease_session_attest(struct session *s)
 {
     struct http_response response HTTP_RESPONSE_AUTO = {0};
     struct attest_reply reply __attribute__((cleanup(attest_reply_free))) = {0};
@@ -179,14 +179,15 @@ bool session_attest(struct session *s)
         error_set(s->err, "keyrelease/response", NULL, "out of memory");
         return attest_failed(s, attest_stage.failed_code);
     }
-    if (!session_post(s, &attest_stage, buf_slice(&body), &response) ||
+    if (!keyrelease_session_post(s, &attest_stage, buf_slice(&body), &response) ||
         !read_reply(s, &response, &reply))
         return false;
     if (s->options->kms_policy != NULL) {
         if (!check_reply(s, &reply, nonce))
             return false;
     } else {
-        session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_KMS_UNVERIFIED});
+        keyrelease_session_event(s,
+                                 (struct keyrelease_event){.step = KEYRELEASE_STEP_KMS_UNVERIFIED});
     }
     return keep_transport_key(s, &reply);
 }

@@ -42,8 +42,8 @@ static const char *status_phrase(long status)
     return "<unknown status code>";
 }
 
-bool session_fail(struct session *s, enum keyrelease_stage stage, const char *probe_code,
-                  bool transient)
+bool keyrelease_session_fail(struct session *s, enum keyrelease_stage stage, const char *probe_code,
+                             bool transient)
 {
     struct keyrelease_failure *f = s->failure;
     f->stage = stage;
@@ -54,7 +54,7 @@ bool session_fail(struct session *s, enum keyrelease_stage stage, const char *pr
     return false;
 }
 
-void session_event(struct session *s, struct keyrelease_event event)
+void keyrelease_session_event(struct session *s, struct keyrelease_event event)
 {
     int64_t now_us = clock_monotonic_us();
     event.took_us = now_us - s->step_started_us;
@@ -153,8 +153,8 @@ static bool refused(struct session *s, const struct session_stage *stage)
     long status = s->failure->http_status;
     bool later = status == HTTP_TOO_MANY || status >= 500;
     bool by_policy = s->failure->has_kms_error && is_policy_tag(s->failure->kms_error);
-    return session_fail(s, stage->stage,
-                        by_policy ? "KMS_PROFILE_POLICY_REJECTED" : stage->rejected_code, later);
+    return keyrelease_session_fail(
+        s, stage->stage, by_policy ? "KMS_PROFILE_POLICY_REJECTED" : stage->rejected_code, later);
 }
 
 /* Worth another try now: a full queue, or something in front of the KMS that could not reach it. A
@@ -188,7 +188,7 @@ static bool no_answer(struct session *s, const struct session_stage *stage, bool
     s->failure->http_status = 0;
     s->failure->has_kms_error = false;
     s->failure->details[0] = '\0';
-    return session_fail(s, stage->stage, probe, *again);
+    return keyrelease_session_fail(s, stage->stage, probe, *again);
 }
 
 static bool post_once(struct session *s, const struct session_stage *stage, const char *url,
@@ -218,12 +218,12 @@ static bool post_once(struct session *s, const struct session_stage *stage, cons
     return refused(s, stage);
 }
 
-bool session_post(struct session *s, const struct session_stage *stage, struct slice body,
-                  struct http_response *response)
+bool keyrelease_session_post(struct session *s, const struct session_stage *stage,
+                             struct slice body, struct http_response *response)
 {
     struct buf url BUF_AUTO = BUF_INIT(4096);
     if (!http_url_join(s->options->url, stage->path, &url, s->err) || buf_cstr(&url) == NULL)
-        return session_fail(s, KEYRELEASE_TRANSPORT, "KMS_ENDPOINT_URL_INVALID", false);
+        return keyrelease_session_fail(s, KEYRELEASE_TRANSPORT, "KMS_ENDPOINT_URL_INVALID", false);
     for (unsigned retry = 0;; retry++) {
         bool again = false;
         int64_t delay_ms = backoff_ms(retry);
@@ -236,7 +236,7 @@ bool session_post(struct session *s, const struct session_stage *stage, struct s
         if (!wait_ms(s, delay_ms)) {
             s->failure->details[0] = '\0';
             error_set(s->err, "keyrelease/canceled", NULL, "stopped while waiting for the KMS");
-            return session_fail(s, stage->stage, stage->failed_code, false);
+            return keyrelease_session_fail(s, stage->stage, stage->failed_code, false);
         }
     }
 }

@@ -43,7 +43,7 @@ static struct slice own_peer_id(const struct session *s)
 static bool out_of_memory(struct session *s, const struct session_stage *stage)
 {
     error_set(s->err, "keyrelease/response", NULL, "out of memory");
-    return session_fail(s, stage->stage, stage->failed_code, false);
+    return keyrelease_session_fail(s, stage->stage, stage->failed_code, false);
 }
 
 static bool take_challenge(struct session *s, struct challenge_reply *challenge)
@@ -60,13 +60,13 @@ static bool take_challenge(struct session *s, struct challenge_reply *challenge)
     enum reply_fault fault = REPLY_MALFORMED;
     if (!challenge_request_write(&body, own_peer_id(s)))
         return out_of_memory(s, &challenge_stage);
-    if (!session_post(s, &challenge_stage, buf_slice(&body), &response))
+    if (!keyrelease_session_post(s, &challenge_stage, buf_slice(&body), &response))
         return false;
     if (!challenge_reply_read(buf_slice(&response.body), challenge, &fault, s->err)) {
         s->err->code = "keyrelease/response";
-        return session_fail(s, KEYRELEASE_CHALLENGE, codes[fault], false);
+        return keyrelease_session_fail(s, KEYRELEASE_CHALLENGE, codes[fault], false);
     }
-    session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_CHALLENGE});
+    keyrelease_session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_CHALLENGE});
     return true;
 }
 
@@ -75,16 +75,18 @@ static bool take_quote(struct session *s, struct proof *p)
     uint8_t half[KEYRELEASE_BINDING_LEN], report_data[KEYRELEASE_REPORT_DATA_LEN];
     if (s->has_transport_key) {
         if (!keyrelease_pair_generate(&p->seal, s->err))
-            return session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_ATTESTATION_FAILED", false);
+            return keyrelease_session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_ATTESTATION_FAILED",
+                                           false);
         p->seal_to = p->seal.public_key;
     }
     keyrelease_request_half(own_peer_id(s), p->seal_to, half);
     keyrelease_report_data(p->challenge.nonce, half, report_data);
     if (!quote_source_take(s->options->quotes, report_data, &p->quote, NULL, s->err)) {
         error_prefix(s->err, "the quote for the KMS could not be made");
-        return session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_ATTESTATION_FAILED", false);
+        return keyrelease_session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_ATTESTATION_FAILED",
+                                       false);
     }
-    session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_QUOTE});
+    keyrelease_session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_QUOTE});
     return true;
 }
 
@@ -95,8 +97,9 @@ static bool sign(struct session *s, struct proof *p)
                                    buf_slice(&p->quote), own_peer_id(s), p->seal_to))
         return out_of_memory(s, &get_key_stage);
     if (!identity_sign(s->options->identity, buf_slice(&payload), p->signature, s->err))
-        return session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_SIGNATURE_FAILED", false);
-    session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_SIGNED});
+        return keyrelease_session_fail(s, KEYRELEASE_GET_KEY, "KMS_GET_KEY_SIGNATURE_FAILED",
+                                       false);
+    keyrelease_session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_SIGNED});
     return true;
 }
 
@@ -133,14 +136,15 @@ static bool read_key(struct session *s, const struct proof *p, struct slice body
     if (!ok) {
         if (!error_is(s->err, "keyrelease/"))
             s->err->code = "keyrelease/response";
-        return session_fail(s, KEYRELEASE_GET_KEY, codes[fault], false);
+        return keyrelease_session_fail(s, KEYRELEASE_GET_KEY, codes[fault], false);
     }
     if (!sealed) {
         secret_free(key);
         *key = reply.key;
         reply.key = (struct secret){0};
     }
-    session_event(s, (struct keyrelease_event){.step = KEYRELEASE_STEP_KEY, .sealed = sealed});
+    keyrelease_session_event(
+        s, (struct keyrelease_event){.step = KEYRELEASE_STEP_KEY, .sealed = sealed});
     return true;
 }
 
@@ -163,12 +167,12 @@ static enum session_try ask_for_key(struct session *s, const struct proof *p, st
         out_of_memory(s, &get_key_stage);
         return SESSION_FAILED;
     }
-    if (!session_post(s, &get_key_stage, buf_slice(&body), &response))
+    if (!keyrelease_session_post(s, &get_key_stage, buf_slice(&body), &response))
         return challenge_is_gone(s->failure) ? SESSION_CHALLENGE_GONE : SESSION_FAILED;
     return read_key(s, p, buf_slice(&response.body), key) ? SESSION_GOT_KEY : SESSION_FAILED;
 }
 
-enum session_try session_try_key(struct session *s, struct secret *key)
+enum session_try keyrelease_session_try_key(struct session *s, struct secret *key)
 {
     struct proof proof
         __attribute__((cleanup(proof_free))) = {.quote = BUF_INIT(QUOTE_SOURCE_LEN_MAX)};

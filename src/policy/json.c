@@ -245,7 +245,7 @@ static bool read_binding(const json_t *root, struct policy_document *doc, struct
     }
     if (!text.data)
         return true;
-    if (!base64_decode(text_trim(text), doc->binding, sizeof(doc->binding)))
+    if (!base64_decode(policy_text_trim(text), doc->binding, sizeof(doc->binding)))
         return error_set(err, "json/value", field, "%s must be base64 of exactly %d bytes", field,
                          POLICY_BINDING_LEN);
     doc->has_binding = true;

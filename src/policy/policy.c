@@ -161,7 +161,7 @@ bool policy_add_measurement_csv(struct policy *p, enum policy_register r, struct
                                 enum policy_dialect dialect, const char *field, struct error *err)
 {
     struct slice entry;
-    while (text_next_csv(&csv, &entry))
+    while (policy_text_next_csv(&csv, &entry))
         if (!policy_add_measurement(p, r, entry, dialect, field, err))
             return false;
     return true;
@@ -169,13 +169,13 @@ bool policy_add_measurement_csv(struct policy *p, enum policy_register r, struct
 
 bool policy_add_status(struct policy *p, struct slice text, const char *field, struct error *err)
 {
-    text = text_trim(text);
+    text = policy_text_trim(text);
     if (text.len == 0)
         return true;
     enum tcb_status status;
     if (!tcb_status_parse(text, &status))
         return error_set(err, "policy/value", field, "%s contains an unknown TCB status '%.*s'",
-                         field, text_shown(text), (const char *)text.data);
+                         field, policy_text_shown(text), (const char *)text.data);
     if (status != TCB_REVOKED)
         p->statuses[status] = true;
     return true;
@@ -184,7 +184,7 @@ bool policy_add_status(struct policy *p, struct slice text, const char *field, s
 bool policy_add_status_csv(struct policy *p, struct slice csv, const char *field, struct error *err)
 {
     struct slice entry;
-    while (text_next_csv(&csv, &entry))
+    while (policy_text_next_csv(&csv, &entry))
         if (!policy_add_status(p, entry, field, err))
             return false;
     return true;
@@ -219,13 +219,13 @@ bool policy_add_set(struct policy *p, const struct policy_set *set, struct error
 bool policy_add_denied_advisory(struct policy *p, struct slice text, const char *field,
                                 struct error *err)
 {
-    text = text_trim(text);
+    text = policy_text_trim(text);
     char entry[ADVISORY_TEXT_MAX] = {0};
     if (text.len == 0)
         return true;
     if (text.len >= sizeof(entry))
         return error_set(err, "policy/value", field, "%s contains an overlong advisory id '%.*s'",
-                         field, text_shown(text), (const char *)text.data);
+                         field, policy_text_shown(text), (const char *)text.data);
     memcpy(entry, text.data, text.len);
     void *array = p->denied_advisories;
     bool ok = array_push(&array, &p->denied_advisory_count, POLICY_LIST_MAX, entry, sizeof(entry),
@@ -238,10 +238,10 @@ bool policy_add_denied_advisory(struct policy *p, struct slice text, const char 
 static bool parse_fixed_hex(struct slice text, uint8_t *out, size_t len, const char *field,
                             struct error *err)
 {
-    struct slice digits = text_strip_0x(text_trim(text), true);
+    struct slice digits = policy_text_strip_0x(policy_text_trim(text), true);
     if (!hex_decode(digits, out, len))
         return error_set(err, "policy/value", field, "%s must be %zu hex characters, got '%.*s'",
-                         field, 2 * len, text_shown(text), (const char *)text.data);
+                         field, 2 * len, policy_text_shown(text), (const char *)text.data);
     return true;
 }
 
@@ -254,7 +254,7 @@ bool policy_parse_fixed_hex(struct slice text, uint8_t *out, size_t len, const c
 bool policy_add_ppid(struct policy *p, struct slice hex, const char *field, struct error *err)
 {
     uint8_t value[POLICY_PPID_LEN];
-    if (text_trim(hex).len == 0)
+    if (policy_text_trim(hex).len == 0)
         return true;
     if (!parse_fixed_hex(hex, value, sizeof(value), field, err))
         return false;
@@ -270,7 +270,7 @@ bool policy_add_compose_hash(struct policy *p, struct slice hex, const char *fie
                              struct error *err)
 {
     uint8_t value[POLICY_COMPOSE_HASH_LEN];
-    if (text_trim(hex).len == 0)
+    if (policy_text_trim(hex).len == 0)
         return true;
     if (!parse_fixed_hex(hex, value, sizeof(value), field, err))
         return false;

@@ -11,7 +11,7 @@ static bool is_space(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-struct slice text_trim(struct slice s)
+struct slice policy_text_trim(struct slice s)
 {
     while (s.len > 0 && is_space(s.data[0]))
         s = slice_cut(s, 1, s.len - 1);
@@ -20,14 +20,14 @@ struct slice text_trim(struct slice s)
     return s;
 }
 
-struct slice text_strip_0x(struct slice s, bool any_case)
+struct slice policy_text_strip_0x(struct slice s, bool any_case)
 {
     if (s.len >= 2 && s.data[0] == '0' && (s.data[1] == 'x' || (any_case && s.data[1] == 'X')))
         return slice_cut(s, 2, s.len - 2);
     return s;
 }
 
-bool text_next_csv(struct slice *rest, struct slice *entry)
+bool policy_text_next_csv(struct slice *rest, struct slice *entry)
 {
     if (!rest->data)
         return false;
@@ -40,7 +40,7 @@ bool text_next_csv(struct slice *rest, struct slice *entry)
     return true;
 }
 
-int text_shown(struct slice s)
+int policy_text_shown(struct slice s)
 {
     return s.len > TEXT_SHOWN_MAX ? TEXT_SHOWN_MAX : (int)s.len;
 }
@@ -59,9 +59,9 @@ static bool is_hex(struct slice s)
 static struct slice strip_prefix(struct slice s, enum policy_dialect dialect)
 {
     if (dialect != POLICY_DIALECT_KMS)
-        return text_strip_0x(s, true);
-    for (struct slice next = text_strip_0x(s, false); next.len != s.len;
-         next = text_strip_0x(s, false))
+        return policy_text_strip_0x(s, true);
+    for (struct slice next = policy_text_strip_0x(s, false); next.len != s.len;
+         next = policy_text_strip_0x(s, false))
         s = next;
     return s;
 }
@@ -74,11 +74,11 @@ static bool bad_measurement(struct slice text, struct slice digits, enum policy_
         return error_set(err, "policy/value", field,
                          "%s contains an invalid measurement '%.*s': expected %d hex characters, "
                          "got %zu%s",
-                         field, text_shown(text), (const char *)text.data, 2 * MEASUREMENT_LEN,
-                         digits.len, hex ? "" : " with non-hex among them");
+                         field, policy_text_shown(text), (const char *)text.data,
+                         2 * MEASUREMENT_LEN, digits.len, hex ? "" : " with non-hex among them");
     if (!hex || digits.len % 2 != 0)
         return error_set(err, "policy/value", field, "%s contains non-hex value: %.*s", field,
-                         text_shown(text), (const char *)text.data);
+                         policy_text_shown(text), (const char *)text.data);
     return error_set(
         err, "policy/value", field,
         "%s contains invalid TDX measurement length (expected %d bytes, got %zu bytes)", field,
@@ -88,7 +88,7 @@ static bool bad_measurement(struct slice text, struct slice digits, enum policy_
 bool policy_parse_measurement(struct slice text, enum policy_dialect dialect, const char *field,
                               uint8_t out[MEASUREMENT_LEN], bool *empty, struct error *err)
 {
-    struct slice trimmed = text_trim(text);
+    struct slice trimmed = policy_text_trim(text);
     struct slice digits = strip_prefix(trimmed, dialect);
     /* A bare "0x" is nothing to the node, and a wrong value to the KMS. */
     if (dialect == POLICY_DIALECT_KMS ? trimmed.len == 0 : digits.len == 0) {

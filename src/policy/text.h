@@ -4,12 +4,12 @@
 
 #include "policy/policy.h"
 
-struct slice text_trim(struct slice s);                    /* ASCII white space on both ends */
-struct slice text_strip_0x(struct slice s, bool any_case); /* one leading "0x" (or "0X") */
+struct slice policy_text_trim(struct slice s); /* ASCII white space on both ends */
+struct slice policy_text_strip_0x(struct slice s, bool any_case); /* one leading "0x" (or "0X") */
 /* The next entry of a comma-separated list, untrimmed; false at the end. */
-bool text_next_csv(struct slice *rest, struct slice *entry);
+bool policy_text_next_csv(struct slice *rest, struct slice *entry);
 /* How many bytes of untrusted text to show with "%.*s". */
-int text_shown(struct slice s);
+int policy_text_shown(struct slice s);
 
 bool policy_add_mrseam(struct policy *p, struct slice text, enum policy_dialect dialect,
                        const char *field, struct error *err) MUST_USE;
