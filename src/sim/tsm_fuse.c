@@ -334,6 +334,7 @@ static const struct fuse_operations operations = {
 /* libfuse explains a failed mount on stderr only; keep its last line for the error instead. */
 static _Thread_local char last_words[160];
 
+PRINTF_LIKE(2, 0)
 static void keep_words(enum fuse_log_level level, const char *format, va_list args)
 {
     (void)level;
