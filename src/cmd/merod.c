@@ -271,10 +271,10 @@ static int cmd_run(const struct args *args, const char *dir)
     return node_run(&options, &err) ? EXIT_STATUS_OK : fail(args, &err);
 }
 
-/* The probes know 0 and 1 alone. */
+/* The probes know 0 and 1 alone, so the status of the code's row is not told. */
 static int probe_fail(const struct error *err)
 {
-    (void)exit_fail(MEROD.name, err);
+    fprintf(stderr, "%s: %s\n  code: %s\n", MEROD.name, err->message, err->code);
     return EXIT_STATUS_FAILED;
 }
 

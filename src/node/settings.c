@@ -64,16 +64,6 @@ static bool judge_config(struct settings *s, struct error *err)
                              "try again");
 }
 
-/* "token" is the node's own authentication, which is not built yet: refused rather than open. */
-static bool judge_auth(const struct settings *s, struct error *err)
-{
-    if (s->config->server.auth_mode == NODE_AUTH_PROXY)
-        return true;
-    return error_set(err, "config/auth-mode", "server.auth_mode",
-                     "server.auth_mode = \"token\" is not available in this build yet; use "
-                     "\"proxy\" and let only an authenticating proxy reach the node");
-}
-
 bool settings_judge(struct settings *s, const struct settings_overrides *overrides,
                     struct error *err)
 {

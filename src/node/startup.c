@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "http/client.h"
 #include "node/limits.h"
 #include "node/machine.h"
@@ -257,12 +258,22 @@ static bool check_cancel(struct node *n, const char *step, struct error *err)
                      watch_reason_text(reason));
 }
 
+/* What `systemctl status` shows while a start takes long. Best effort. */
+static void tell_manager(const struct node *n, const char *step)
+{
+    char state[64];
+    snprintf(state, sizeof state, "STATUS=starting: %s", step);
+    if (!notify_send(n->settings.env.notify_socket, state, NULL))
+        log_debug("the service manager was not told step=%s", step);
+}
+
 bool node_start(struct node *n, struct error *err)
 {
     n->dir_lock = -1;
     n->started_us = n->step_us = clock_monotonic_us();
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
         n->step_us = clock_monotonic_us();
+        tell_manager(n, STEPS[i].name);
         bool ok = STEPS[i].run(n, err);
         if (!check_cancel(n, STEPS[i].name, err))
             return false;

@@ -246,7 +246,7 @@ static void refused_before_anybody_is_asked(void **state)
          .code = "config/validation",
          .text = "Configuration validation failed - please fix the configuration and try again"},
         {.more = {{"server.auth_mode", "\"token\""}},
-         .code = "config/auth-mode",
+         .code = "config/validation",
          .text = "not available in this build yet"},
         {.more = {{"tee.dstack_socket", "\"/nonexistent.sock\""}},
          .code = "platform/",
