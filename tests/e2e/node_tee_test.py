@@ -296,6 +296,30 @@ def attestation_over_the_api():
     expect(program.stop(), 0, program.text())
 
 
+def a_flood_of_attestations():
+    """A slow quote service: some wait, the rest is told to come back, nothing else waits, and a stop is quick."""
+    node = Node(PLATFORM, "flood", machine="slow")
+    node.init()
+    with good_kms() as kms:
+        node.trust(kms.url)
+        program = node.serve()
+    with ThreadPoolExecutor(40) as pool:
+        crowd = [pool.submit(request, node, "POST", "/admin-api/tee/attest", json.dumps({"nonce": "00" * 32}))
+                 for _ in range(40)]
+        time.sleep(0.7)
+        refused = [f.result()[0] for f in crowd if f.done()]
+        begin = time.monotonic()
+        for path in ("/admin-api/health", "/admin-api/blobs", "/metrics"):
+            expect(request(node, "GET", path)[0], 200)
+        assert time.monotonic() - begin < 1
+        assert refused.count(503) >= 20 and set(refused) <= {200, 503}, refused
+        begin = time.monotonic()
+        expect(program.stop(), 0, program.text())
+        assert time.monotonic() - begin < 5, f"{time.monotonic() - begin:.1f} s to stop"
+        statuses = [f.result()[0] for f in crowd]
+    assert statuses.count(503) > 30, statuses
+
+
 def no_tee_here():
     """A node without [tee] on a machine without TDX says so."""
     node = fresh("bare")
@@ -347,13 +371,13 @@ def mock_kms_needs_two_switches():
 
 TESTS = [whole_start, plaintext_store_is_not_encrypted_over, nobody_verifies_the_kms,
          release_variables, plain_http_elsewhere, kms_away, sigterm_at_every_step, expired_challenge_is_asked_again,
-         kms_probe, tee_probe, attestation_over_the_api, no_tee_here, mock_quotes, mock_kms_needs_two_switches]
+         kms_probe, tee_probe, attestation_over_the_api, a_flood_of_attestations, no_tee_here, mock_quotes, mock_kms_needs_two_switches]
 
 
 def main():
     global PLATFORM
     need_programs("merod", "mero-sim")
-    with Platform("kms", "node") as PLATFORM:
+    with Platform("kms", "node", "name=slow,scenario=agent:slow:1000") as PLATFORM:
         return run_tests(TESTS)
 
 
