@@ -1,6 +1,7 @@
 /* The list of machines and faults, from the command line or a file. */
 #include "sim/cast.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool no_memory(struct error *err)
@@ -93,6 +94,11 @@ bool sim_cast_set_seed(struct sim_cast *cast, const char *seed, struct error *er
 static bool set_value(struct sim_machine_options *options, const char *key, const json_t *value,
                       struct error *err)
 {
+    char digits[24];
+    if (json_is_integer(value)) { /* quote: 5 */
+        snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(value));
+        return sim_machine_set(options, key, slice_str(digits), err);
+    }
     if (!json_is_string(value))
         return error_set(err, "sim/machine", key, "machine option %s must be a text", key);
     return sim_machine_set(options, key,

@@ -125,7 +125,7 @@ static void options_and_file_say_the_same(void **state)
     assert_true(sim_cast_add_pcs(&args, "pck-crl:expired", &err));
     assert_true(sim_cast_parse(
         &file,
-        slice_str("{\"seed\":\"s\",\"machines\":[{\"name\":\"kms\",\"quote\":\"5\",\"scenario\":["
+        slice_str("{\"seed\":\"s\",\"machines\":[{\"name\":\"kms\",\"quote\":5,\"scenario\":["
                   "\"debug-td\",\"agent:slow:10\",\"other:rtmr1\"]},{\"name\":\"node\","
                   "\"seed\":\"own\",\"type\":\"gcp\"}],\"pcs\":[\"pck-crl:expired\"]}"),
         &err));
@@ -149,7 +149,8 @@ static void wrong_casts_are_refused(void **state)
         "{\"machines\":{}}",
         "{\"machines\":[{}]}",
         "{\"machines\":[{\"name\":\"A\"}]}",
-        "{\"machines\":[{\"name\":\"a\",\"quote\":5}]}",
+        "{\"machines\":[{\"name\":\"a\",\"quote\":6}]}",
+        "{\"machines\":[{\"name\":\"a\",\"quote\":true}]}",
         "{\"machines\":[{\"name\":\"a\",\"scenario\":[1]}]}",
         "{\"machines\":[],\"pcs\":[\"debug-td\"]}",
         "{\"machines\":[],\"pcs\":[3]}",
