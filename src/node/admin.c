@@ -212,6 +212,7 @@ void admin_set_ready(struct admin *a, struct store *store, struct quote_source *
 void admin_set_stopping(struct admin *a)
 {
     atomic_store(&a->phase, ADMIN_STOPPING);
+    atomic_store(&a->stopping, true);
 }
 
 void admin_stop(struct admin **a, unsigned drain_ms)
@@ -220,7 +221,7 @@ void admin_stop(struct admin **a, unsigned drain_ms)
     *a = NULL;
     if (gone == NULL)
         return;
-    atomic_store(&gone->phase, ADMIN_STOPPING);
+    admin_set_stopping(gone);
     if (gone->tee != NULL)
         tee_queue_stop(gone->tee); /* answers what waits, or the drain would wait for it */
     http_server_stop(&gone->server, drain_ms);

@@ -138,7 +138,7 @@ static void info_job(struct admin *a, struct quote_source *source, struct http_e
         return;
     }
     hex_encode(slice_of(mrtd, sizeof mrtd), facts->mrtd);
-    facts->cloud = tee_read_cloud(&a->places, NULL);
+    facts->cloud = tee_read_cloud(&a->places, &a->stopping);
     atomic_store(&a->has_facts, true);
     log_info("TEE information read mrtd_from=%s cloud=%s", from, facts->cloud.provider);
     reply_info(x, facts);
