@@ -32,7 +32,7 @@ struct admin {
     atomic_bool has_facts;
     int64_t started_s; /* Unix time */
     _Atomic enum admin_phase phase;
-    atomic_bool stopping; /* what takes long and can be cancelled looks here */
+    atomic_bool stopping;          /* what takes long and can be cancelled looks here */
     _Atomic(struct store *) store; /* NULL until ready */
     char prefix[NODE_PATH_PREFIX_MAX + 1];
     char paths[ADMIN_ROUTES][NODE_PATH_PREFIX_MAX + 40]; /* the server keeps pointers to them */
