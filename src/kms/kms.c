@@ -176,6 +176,16 @@ static void free_parts(struct kms *kms)
     free(kms);
 }
 
+/* A platform that is none is not served from, not even for a moment. */
+static bool is_found_out(struct kms *kms, struct error *err)
+{
+    struct error why;
+    kms_fatal_error(kms, &why);
+    if (why.code != NULL && err != NULL)
+        *err = why;
+    return why.code != NULL;
+}
+
 bool kms_start(const struct kms_config *config, struct kms **out, struct error *err)
 {
     struct kms *kms = calloc(1, sizeof(*kms));
@@ -188,7 +198,7 @@ bool kms_start(const struct kms_config *config, struct kms **out, struct error *
     if (ok) {
         /* Where everything is at hand, whoever comes first is not turned away. */
         kms_self_wait(kms, SELF_FIRST_WAIT_MS);
-        ok = kms_admin_start(kms, err) && start_public(kms, err);
+        ok = !is_found_out(kms, err) && kms_admin_start(kms, err) && start_public(kms, err);
     }
     *out = kms;
     if (ok)

@@ -84,7 +84,8 @@ static void log_own_platform(const struct verdict *v)
              hex[POLICY_RTMR1], hex[POLICY_RTMR2], hex[POLICY_RTMR3]);
 }
 
-/* No platform of Intel's, rather than one that could not be looked up just now. */
+/* No platform of Intel's, or one that Intel has revoked; not one that could not be looked up just
+ * now. */
 static bool is_counterfeit(const struct error *err)
 {
     return error_is(err, "quote/") || error_is(err, "signature/") || error_is(err, "cert/");
@@ -210,7 +211,7 @@ static void set_problem(struct kms_self *self, const char *text)
 {
     pthread_mutex_lock(&self->lock);
     bool news = strcmp(self->problem, text) != 0;
-    snprintf(self->problem, sizeof(self->problem), "%s", text);
+    snprintf(self->problem, sizeof(self->problem), "%.511s", text);
     self->first_done = true;
     pthread_cond_broadcast(&self->wake);
     pthread_mutex_unlock(&self->lock);

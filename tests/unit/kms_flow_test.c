@@ -564,20 +564,45 @@ static void test_expired_challenge(void **state)
 
 /* ---- the platform below the KMS ---- */
 
+/* A simulator behind the socket, or an evil agent: found out before anybody is served. */
 static void test_counterfeit_platform(void **state)
 {
     (void)state;
-    struct error err = {0};
-    struct fixture_reply reply;
-    fixture_scenario(&world, "kms", "broken-quote-signature");
-    start_default();
-    kms_fatal_error(world.kms, &err);
-    assert_non_null(strstr(err.message, "own platform does not verify"));
-    struct fixture_proof proof;
-    fixture_prove(&world, "node", true, &proof);
-    fixture_get_key(&world, &proof, &reply);
-    fixture_expect(&reply, 503, "policy_not_ready");
-    fixture_proof_free(&proof);
+    static const struct {
+        const char *scenario, *code;
+        bool fatal;
+    } cases[] = {
+        {"broken-quote-signature", "signature/", true},
+        {"wrong-report-data", "", false},
+        {"revoked-pck", "cert/", true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct error err = {0};
+        struct fixture_reply reply;
+        char state_dir[256];
+        begin(state);
+        snprintf(state_dir, sizeof(state_dir), "%s/state-own-%zu", world.dir, i);
+        fixture_set(&world, "MERO_KMS_STATE_DIR", state_dir); /* no collateral from before */
+        fixture_scenario(&world, "kms", cases[i].scenario);
+        fixture_configure(&world);
+        bool started = kms_start(&world.config, &world.kms, &err);
+        assert_int_equal(started, !cases[i].fatal);
+        if (cases[i].fatal) {
+            assert_true(error_is(&err, cases[i].code));
+            assert_non_null(strstr(err.message, "own platform does not verify"));
+            kms_config_free(&world.config);
+            continue;
+        }
+        fixture_stop(&world);
+        fixture_configure(&world);
+        fixture_start(&world);
+        struct fixture_proof proof;
+        fixture_prove(&world, "node", true, &proof);
+        fixture_get_key(&world, &proof, &reply);
+        fixture_expect(&reply, 503, "policy_not_ready");
+        fixture_proof_free(&proof);
+        fixture_stop(&world);
+    }
 }
 
 /* The event is emitted once, however often the service starts. */
