@@ -49,11 +49,34 @@ def kms_hangs():
     assert not node.disk()
 
 
+def kms_drips():
+    """A KMS that always has one more byte: the deadline is of the whole request."""
+    node = fresh("drip")
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+        try:
+            while True:
+                handler.wfile.write(b" ")
+                time.sleep(0.5)
+        except OSError:
+            pass
+
+    with ScriptedKms(PLATFORM.socket("kms"), attest=lambda *_: drip) as kms:
+        node.trust(kms.url)
+        begin = time.monotonic()
+        done = node.call("run", timeout=120)
+        took = time.monotonic() - begin
+    expect(done.returncode, 20, done.stderr)
+    assert 25 < took < 95, f"{took:.0f} s"
+    assert not node.disk()
+
+
 def main():
     global PLATFORM
     need_programs("merod", "mero-sim")
     with Platform("kms", "node") as PLATFORM:
-        return run_tests([kms_hangs, agent_hangs])
+        return run_tests([kms_hangs, kms_drips, agent_hangs])
 
 
 if __name__ == "__main__":
