@@ -58,10 +58,12 @@ bool blob_delete(struct store *s, const struct blob_id *id, struct error *err)
     BUF_AUTO struct buf dead = BUF_INIT(STORE_VALUE_MAX);
     struct journal_key key;
     pthread_mutex_lock(&s->blob_lock);
-    bool ok =
-        commit_deletion(s, id, &dead, &key, err) && chunk_files_unlink(s, buf_slice(&dead), err);
-    if (ok)
-        journal_done(s, &key);
+    bool ok = commit_deletion(s, id, &dead, &key, err);
+    if (ok && s->unlink_holds == 0) {
+        ok = chunk_files_unlink(s, buf_slice(&dead), err);
+        if (ok)
+            journal_done(s, &key);
+    }
     pthread_mutex_unlock(&s->blob_lock);
     return ok;
 }

@@ -152,6 +152,16 @@ static bool replay(struct store *s, struct error *err)
            replay_kind(s, snapshot, ENTRY_REMOVAL, err);
 }
 
+/* Entries that are done already are replayed to no effect. */
+bool journal_replay_removals(struct store *s, struct error *err)
+{
+    STORE_SNAPSHOT_AUTO struct store_snapshot *snapshot = NULL;
+    if (s->read_only)
+        return true;
+    journal_forget_done(s);
+    return store_snapshot_open(s, &snapshot, err) && replay_kind(s, snapshot, ENTRY_REMOVAL, err);
+}
+
 static bool empty_uploads(struct store *s, struct error *err)
 {
     int fd = openat(s->blob_fd, uploads_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -183,9 +193,4 @@ void blobs_close(struct store *s)
     if (s->journal_done != NULL && !s->broken && txn_begin(s, &t, NULL) &&
         journal_clear_done(&t, NULL) && !txn_commit(&t, NULL))
         s->broken = true; /* the entries stay; they are harmless */
-    journal_forget_done(s);
-    if (s->blob_fd >= 0)
-        close(s->blob_fd);
-    if (s->upload_fd >= 0)
-        close(s->upload_fd);
 }

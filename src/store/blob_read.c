@@ -1,13 +1,9 @@
 /* Reading blobs, listing, looking up and deleting them. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/codec.h"
-#include "store/blobs.h"
+#include "store/chunk_file.h"
 
 bool blob_missing(const struct blob_id *id, struct error *err)
 {
@@ -63,29 +59,24 @@ bool blob_stat(struct store *s, const struct blob_id *id, struct blob_info *out,
 
 /* ---- reading ---- */
 
-/* Small enough to stay in the cache between reading and opening. */
-enum { READ_PIECE = 65536, HELD_MAX = 1 << BLOB_SEGMENT_LOG2_MAX };
+enum { HELD_MAX = 1 << BLOB_SEGMENT_LOG2_MAX };
 
 struct blob_reader {
     struct store *store;
     struct blob_id id;
     uint64_t size;
     struct buf links;
-    int fd; /* of the chunk at hand, -1 when none */
-    uint64_t chunk;
-    struct chunk_cipher cipher;
-    uint8_t *piece;        /* READ_PIECE bytes of the file and a tag */
+    uint64_t chunk; /* the one at hand */
+    struct chunk_file file;
+    uint8_t *piece;        /* CHUNK_PIECE_ROOM bytes */
     uint8_t *held;         /* a segment of which only a part was asked for; NULL before the first */
     uint32_t held_segment; /* UINT32_MAX when none */
 };
 
 static void close_chunk(struct blob_reader *r)
 {
-    if (r->fd >= 0)
-        close(r->fd);
-    r->fd = -1;
+    chunk_file_close(&r->file);
     r->held_segment = UINT32_MAX;
-    chunk_cipher_close(&r->cipher);
 }
 
 bool blob_reader_open(struct store *s, const struct blob_id *id, struct blob_reader **out,
@@ -101,9 +92,9 @@ bool blob_reader_open(struct store *s, const struct blob_id *id, struct blob_rea
         return error_set(err, "memory", NULL, "out of memory");
     r->store = s;
     r->id = *id;
-    r->fd = -1;
+    r->file.fd = -1;
     r->links = BUF_INIT(STORE_VALUE_MAX);
-    r->piece = malloc(READ_PIECE + AEAD_TAG_LEN);
+    r->piece = malloc(CHUNK_PIECE_ROOM);
     if (r->piece == NULL)
         return error_set(err, "memory", NULL, "out of memory");
     if (!blob_root_find(&reading, id, &r->links, &root, &found, err))
@@ -134,135 +125,35 @@ void blob_reader_close(struct blob_reader **r)
     *r = NULL;
 }
 
-static bool damaged_chunk(const char *name, const char *what, struct error *err)
-{
-    return error_set(err, "store/damaged", name,
-                     "chunk file %s %s; delete the blob and upload it again, or restore the last "
-                     "good backup",
-                     name, what);
-}
-
-/* The file may be missing because the blob was just committed and its files are being put in place
- * (wait for that), or because it was deleted meanwhile (say so). */
-static bool open_file_again(struct blob_reader *r, const char *name, struct error *err)
-{
-    struct store *s = r->store;
-    struct blob_info info;
-    pthread_mutex_lock(&s->blob_lock);
-    bool there = blob_stat(s, &r->id, &info, err);
-    if (there)
-        r->fd = openat(s->blob_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    pthread_mutex_unlock(&s->blob_lock);
-    if (!there || r->fd >= 0)
-        return there;
-    return errno == ENOENT ? damaged_chunk(name, "is missing", err)
-                           : blob_io_failed("open", name, err);
-}
-
-static bool open_file(struct blob_reader *r, const char *name, struct error *err)
-{
-    r->fd = openat(r->store->blob_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (r->fd >= 0)
-        return true;
-    return errno == ENOENT ? open_file_again(r, name, err) : blob_io_failed("open", name, err);
-}
-
 static uint32_t chunk_len(const struct blob_reader *r, uint64_t chunk)
 {
     uint64_t left = r->size - chunk * BLOB_CHUNK_SIZE;
     return left < BLOB_CHUNK_SIZE ? (uint32_t)left : BLOB_CHUNK_SIZE;
 }
 
-static bool read_at(int fd, uint8_t *out, size_t len, uint64_t at, const char *name,
-                    struct error *err)
+/* The file may be missing because the blob was just committed and its files are being put in place
+ * (wait for that), or because it was deleted meanwhile (say so). */
+static bool open_missing(struct blob_reader *r, uint64_t chunk, struct error *err)
 {
-    while (len > 0) {
-        ssize_t n = pread(fd, out, len, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return blob_io_failed("read", name, err);
-        if (n == 0)
-            return damaged_chunk(name, "ends too early", err);
-        out = &out[n];
-        len -= (size_t)n;
-        at += (uint64_t)n;
-    }
-    return true;
-}
-
-static bool read_header(struct blob_reader *r, uint64_t chunk, const char *name,
-                        struct chunk_header *out, struct error *err)
-{
-    uint8_t text[CHUNK_HEADER_LEN];
-    struct stat st;
-    if (fstat(r->fd, &st) != 0)
-        return blob_io_failed("look at", name, err);
-    if (!read_at(r->fd, text, sizeof text, 0, name, err))
-        return false;
-    if (!chunk_header_decode(slice_of(text, sizeof text), out))
-        return damaged_chunk(name, "has a malformed header", err);
-    if (out->len != chunk_len(r, chunk) || (uint64_t)st.st_size != chunk_file_len(out))
-        return damaged_chunk(name, "has the wrong length", err);
-    return true;
+    struct store *s = r->store;
+    struct blob_info info;
+    bool missing = false;
+    pthread_mutex_lock(&s->blob_lock);
+    bool ok = blob_stat(s, &r->id, &info, err) &&
+              chunk_file_open(s, &r->links.data[chunk * CHUNK_ID_LEN], chunk_len(r, chunk),
+                              &r->file, &missing, err);
+    pthread_mutex_unlock(&s->blob_lock);
+    return missing ? chunk_file_damaged(r->file.name, "is missing", err) : ok;
 }
 
 static bool open_chunk(struct blob_reader *r, uint64_t chunk, struct error *err)
 {
-    struct store *s = r->store;
-    const uint8_t *id = &r->links.data[chunk * CHUNK_ID_LEN];
-    struct chunk_header header;
-    char name[CHUNK_NAME_MAX];
+    bool missing = false;
     close_chunk(r);
-    chunk_file_name(s, id, name);
-    if (!open_file(r, name, err) || !read_header(r, chunk, name, &header, err)) {
-        close_chunk(r);
-        return false;
-    }
-    DATA_KEY_AUTO struct data_key dek = {0};
-    bool ok = engine_data_key(s, header.epoch, &dek)
-                  ? chunk_cipher_open(&r->cipher, &s->id, s->suite, &dek, &header, id, err)
-                  : damaged_chunk(name, "was sealed under a data key that is gone", err);
     r->chunk = chunk;
-    if (!ok)
-        close_chunk(r);
-    return ok;
-}
-
-/* All of a segment into out, unauthenticated as yet; the tag ends up in *tag. */
-static bool read_pieces(struct blob_reader *r, const struct chunk_segment *s, const char *name,
-                        uint8_t *out, const uint8_t **tag, struct error *err)
-{
-    for (uint32_t done = 0;;) {
-        uint32_t left = s->len - done, len = left < READ_PIECE ? left : READ_PIECE;
-        bool last = len == left;
-        if (!read_at(r->fd, r->piece, len + (last ? AEAD_TAG_LEN : 0U), s->file_at + done, name,
-                     err) ||
-            !sealer_unseal_add(r->cipher.sealer, slice_of(r->piece, len), &out[done], err))
-            return false;
-        done += len;
-        if (last) {
-            *tag = &r->piece[len];
-            return true;
-        }
-    }
-}
-
-/* Opens one segment into out, which has room for all of it and is wiped when it is not genuine. */
-static bool read_segment(struct blob_reader *r, uint32_t index, uint8_t *out, struct error *err)
-{
-    struct chunk_segment s = chunk_segment_at(&r->cipher.header, index);
-    const uint8_t *tag = NULL;
-    char name[CHUNK_NAME_MAX];
-    struct error why = {0};
-    chunk_file_name(r->store, &r->links.data[r->chunk * CHUNK_ID_LEN], name);
-    bool ok =
-        chunk_unseal_begin(&r->cipher, index, err) && read_pieces(r, &s, name, out, &tag, err);
-    if (ok && !sealer_unseal_end(r->cipher.sealer, tag, &why))
-        ok = damaged_chunk(name, "does not pass its authentication", err);
-    if (!ok)
-        secret_wipe(out, s.len);
-    return ok;
+    bool ok = chunk_file_open(r->store, &r->links.data[chunk * CHUNK_ID_LEN], chunk_len(r, chunk),
+                              &r->file, &missing, err);
+    return missing ? open_missing(r, chunk, err) : ok;
 }
 
 static bool hold_segment(struct blob_reader *r, uint32_t index, struct error *err)
@@ -274,7 +165,7 @@ static bool hold_segment(struct blob_reader *r, uint32_t index, struct error *er
         r->held = malloc(HELD_MAX);
     if (r->held == NULL)
         return error_set(err, "memory", NULL, "out of memory");
-    if (!read_segment(r, index, r->held, err))
+    if (!chunk_file_read(&r->file, index, r->piece, r->held, err))
         return false;
     r->held_segment = index;
     return true;
@@ -285,14 +176,14 @@ static bool read_some(struct blob_reader *r, uint64_t offset, uint8_t *out, size
                       struct error *err)
 {
     uint64_t chunk = offset / BLOB_CHUNK_SIZE;
-    if ((r->fd < 0 || r->chunk != chunk) && !open_chunk(r, chunk, err))
+    if ((r->file.fd < 0 || r->chunk != chunk) && !open_chunk(r, chunk, err))
         return false;
     uint32_t inside = (uint32_t)(offset % BLOB_CHUNK_SIZE);
-    uint32_t index = inside >> r->cipher.header.segment_log2;
-    struct chunk_segment s = chunk_segment_at(&r->cipher.header, index);
+    uint32_t index = inside >> r->file.cipher.header.segment_log2;
+    struct chunk_segment s = chunk_segment_at(&r->file.cipher.header, index);
     if (inside == s.at && max >= s.len && r->held_segment != index) {
         *got = s.len;
-        return read_segment(r, index, out, err);
+        return chunk_file_read(&r->file, index, r->piece, out, err);
     }
     if (!hold_segment(r, index, err))
         return false;
@@ -309,8 +200,9 @@ bool blob_reader_read(struct blob_reader *r, uint64_t offset, uint8_t *out, size
     if (!engine_alive(r->store, err))
         return false;
     while (total < max && offset < r->size) {
-        size_t some;
-        if (!read_some(r, offset, &out[total], max - total, &some, err)) {
+        size_t some = 0;
+        if (!damage_watch(r->store, read_some(r, offset, &out[total], max - total, &some, err),
+                          err)) {
             secret_wipe(out, total);
             return false;
         }

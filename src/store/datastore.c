@@ -34,7 +34,7 @@ bool store_get(struct store *s, const char *column, struct slice key, struct buf
     READING_AUTO struct reading r = {0};
     const struct column *c = NULL;
     return column_by_name(column, &c, err) && reading_begin(s, &r, err) &&
-           get_in(&r, c, key, value, found, err);
+           damage_watch(s, get_in(&r, c, key, value, found, err), err);
 }
 
 /* ---- batches ---- */
@@ -88,7 +88,8 @@ bool store_batch_get(struct store_batch *b, const char *column, struct slice key
                      bool *found, struct error *err)
 {
     const struct column *c = NULL;
-    return column_by_name(column, &c, err) && txn_get(&b->txn, c, key, value, found, err);
+    return column_by_name(column, &c, err) &&
+           damage_watch(b->txn.store, txn_get(&b->txn, c, key, value, found, err), err);
 }
 
 bool store_batch_commit(struct store_batch **b, struct error *err)
@@ -113,8 +114,8 @@ bool store_put(struct store *s, const char *column, struct slice key, struct sli
 {
     TXN_AUTO struct txn t = {0};
     const struct column *c = NULL;
-    return writable_column(column, &c, err) && txn_begin(s, &t, err) &&
-           txn_put(&t, c, key, value, err) && txn_commit(&t, err);
+    return writable_column(column, &c, err) && damage_watch(s, txn_begin(s, &t, err), err) &&
+           damage_watch(s, txn_put(&t, c, key, value, err) && txn_commit(&t, err), err);
 }
 
 bool store_delete(struct store *s, const char *column, struct slice key, bool *found,
@@ -180,7 +181,8 @@ bool store_snapshot_get(struct store_snapshot *snapshot, const char *column, str
 {
     const struct column *c = NULL;
     return column_by_name(column, &c, err) && engine_alive(snapshot->reading.store, err) &&
-           get_in(&snapshot->reading, c, key, value, found, err);
+           damage_watch(snapshot->reading.store,
+                        get_in(&snapshot->reading, c, key, value, found, err), err);
 }
 
 static bool cursor_seek(struct store_cursor *c, struct slice from, struct error *err)
@@ -209,8 +211,8 @@ bool store_cursor_open(struct store_snapshot *snapshot, const char *column, stru
     return true;
 }
 
-bool store_cursor_next(struct store_cursor *c, struct slice *key, struct slice *value, bool *found,
-                       struct error *err)
+static bool cursor_step(struct store_cursor *c, struct slice *key, struct slice *value, bool *found,
+                        struct error *err)
 {
     struct slice row, sealed;
     bool present;
@@ -223,6 +225,12 @@ bool store_cursor_next(struct store_cursor *c, struct slice *key, struct slice *
     }
     *found = true;
     return record_open_column(&c->reading, c->column, row, sealed, key, value, err);
+}
+
+bool store_cursor_next(struct store_cursor *c, struct slice *key, struct slice *value, bool *found,
+                       struct error *err)
+{
+    return damage_watch(c->reading.store, cursor_step(c, key, value, found, err), err);
 }
 
 void store_cursor_close(struct store_cursor **c)

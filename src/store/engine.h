@@ -55,6 +55,8 @@ struct session {
 struct store {
     char data_dir[PATH_TEXT_MAX], blob_dir[PATH_TEXT_MAX];
     bool read_only;
+    bool ignore_unfinished;
+    bool usable;    /* opening succeeded: closing may write */
     uint8_t *alive; /* a page that fork() leaves zeroed in the child */
     int lock_fd;
 
@@ -63,9 +65,13 @@ struct store {
     uint8_t segment_log2;
     uint64_t generation;
     int64_t created_s;
+    struct store_anchor anchor; /* read NULL: none */
+    pthread_mutex_t anchor_lock;
+    uint64_t anchored; /* counter that the anchor knows; under anchor_lock */
     struct secret keys_memory;
     struct store_keys *keys;
     pthread_mutex_t keys_lock;
+    pthread_mutex_t admin_lock; /* one change of keys or files at a time */
 
     /* The data file as this room reads it. */
     int data_fd;
@@ -91,10 +97,12 @@ struct store {
     unsigned view_count;
 
     /* Blobs. */
-    int blob_fd, upload_fd;            /* directories */
-    pthread_mutex_t blob_lock;         /* around commits that files must follow */
+    int blob_fd, upload_fd;    /* directories */
+    pthread_mutex_t blob_lock; /* around commits that files must follow */
+    unsigned unlink_holds;     /* backups under way: no chunk file is unlinked; under blob_lock */
     struct journal_done *journal_done; /* entries whose files are in place; under blob_lock */
     atomic_uint open_writers;
+    atomic_bool damage_noted;
 };
 
 /* ---- guards ---- */
@@ -130,9 +138,11 @@ struct txn;
 /* A record on disk: session (4), nonce (12), sealed body, tag. */
 enum { RECORD_HEAD_LEN = 4 + AEAD_NONCE_LEN, RECORD_OVERHEAD = RECORD_HEAD_LEN + AEAD_TAG_LEN };
 
-/* Seals plain into out, which has room for plain.len + RECORD_OVERHEAD bytes. */
-bool record_seal(struct txn *t, struct slice disk_key, struct slice plain, uint8_t *out,
-                 struct error *err) MUST_USE;
+/* Seals plain into out, which has room for plain.len + RECORD_OVERHEAD bytes, under the number that
+ * the session has counted to. */
+bool record_seal(const struct store *s, const struct session *session,
+                 const uint8_t nonce_random[6], struct slice disk_key, struct slice plain,
+                 uint8_t *out, struct error *err) MUST_USE;
 /* value, key and the key's length become the plaintext of a record of a hashed column. */
 bool record_compose(const struct column *column, struct slice key, struct slice value,
                     struct buf *out, struct error *err) MUST_USE;
@@ -176,6 +186,16 @@ void txn_abort(struct txn *t);
 /* The first commit of a new store. */
 bool txn_create(struct store *s, struct error *err) MUST_USE;
 
+/* The commit that records an operator's word: the counter passes the one that the anchor knows. */
+bool txn_accept_rollback(struct store *s, uint64_t counter_before, struct error *err) MUST_USE;
+
+/* ---- anchor (anchor.c) ---- */
+
+/* At open, when the state is known: "store/rolled-back", or the anchor is brought up to date. */
+bool anchor_compare(struct store *s, const struct store_options *o, struct error *err) MUST_USE;
+/* Before a new store is made: an anchor that knows another one says that it is gone. */
+bool anchor_allows_new(const struct store_options *o, struct error *err) MUST_USE;
+
 /* ---- sessions (session.c) ---- */
 
 /* The sealer of a session by its row in the tree; kept in the lane. */
@@ -187,8 +207,31 @@ bool session_adopt(const struct reading *r, const struct session *session,
 /* A session with room for one more record of len bytes; writes its row when it is new. */
 bool session_ensure(struct txn *t, size_t len, struct error *err) MUST_USE;
 void session_forget(struct session *session);
-/* nonce = counter (6, big-endian) and bits drawn for this transaction (6). */
-void session_nonce(struct txn *t, uint8_t out[AEAD_NONCE_LEN]);
+/* nonce = count of records (6, big-endian) and bits drawn for this transaction (6). */
+void session_nonce(const struct session *session, const uint8_t random[6],
+                   uint8_t out[AEAD_NONCE_LEN]);
+/* A fresh session of that number; *out is forgotten first (zeroed memory is fine). */
+bool session_start(struct store *s, uint32_t number, struct session *out,
+                   struct error *err) MUST_USE;
+enum { SESSION_ROW_LEN = 4 + STORE_SALT_LEN };
+void session_row(const struct session *session, struct disk_key *key, struct buf *row);
+
+/* ---- names in the data directory, and its mapping (open.c) ---- */
+
+extern const char data_name[], unfinished_name[], compact_name[], encrypted_name[];
+/* "store/locked"; *fd stays as it was where a read-only medium needs no lock. */
+bool engine_lock(const char *data_dir, bool read_only, int *fd, struct error *err) MUST_USE;
+/* store_open; ignore_unfinished: for those who are about to finish. */
+bool engine_open(const struct store_options *options, bool ignore_unfinished, struct store **out,
+                 struct error *err) MUST_USE;
+int engine_open_env(MDB_env **env, const char *dir, unsigned flags);
+
+/* ---- damage (damage.c) ---- */
+
+/* Passes ok on. The first "store/damaged" is noted in the data directory until a clean verify. */
+bool damage_watch(struct store *s, bool ok, const struct error *err);
+bool damage_read(const struct store *s, struct buf *text);
+void damage_clear(struct store *s);
 
 /* ---- whole-file check (check.c) ---- */
 

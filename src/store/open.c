@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "store/engine.h"
+#include "store/blobs.h"
 
 static const char lock_name[] = "store.lock";
 static const char creating_name[] = "store.creating"; /* stands until a new store is whole */
-static const char data_name[] = "data.mdb";
+const char data_name[] = "data.mdb";
+const char unfinished_name[] = "store.unfinished"; /* says what was begun and not ended */
+const char compact_name[] = "compact.tmp";
+const char encrypted_name[] = "encrypted.tmp";
 static const char lmdb_lock_name[] = "lock.mdb";
 
 static bool fail_io(const char *what, const char *path, struct error *err)
@@ -47,8 +50,9 @@ static bool is_ours(const char *name)
 {
     return strcmp(name, data_name) == 0 || strcmp(name, lmdb_lock_name) == 0 ||
            strcmp(name, lock_name) == 0 || strcmp(name, creating_name) == 0 ||
-           starts_with(name, superblock_names[0]) || starts_with(name, superblock_names[1]) ||
-           strcmp(name, "lost+found") == 0;
+           strcmp(name, compact_name) == 0 || strcmp(name, encrypted_name) == 0 ||
+           strcmp(name, "damage.txt") == 0 || starts_with(name, superblock_names[0]) ||
+           starts_with(name, superblock_names[1]) || strcmp(name, "lost+found") == 0;
 }
 
 static bool refuse_entry(const char *dir, const char *name, struct error *err)
@@ -78,23 +82,28 @@ static bool refuse_foreign(const char *dir, struct error *err)
     return ok;
 }
 
-static bool lock_directory(struct store *s, struct error *err)
+bool engine_lock(const char *data_dir, bool read_only, int *fd, struct error *err)
 {
     char path[PATH_TEXT_MAX];
-    if (!join(s->data_dir, lock_name, path, err))
+    if (!join(data_dir, lock_name, path, err))
         return false;
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s->lock_fd < 0 && s->read_only && (errno == EROFS || errno == EACCES))
-        s->lock_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (s->lock_fd < 0)
-        return s->read_only && (errno == ENOENT || errno == EROFS) ? true
-                                                                   : fail_io("open", path, err);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    return errno == EWOULDBLOCK
-               ? error_set(err, "store/locked", s->data_dir,
-                           "the store in %s is open in another process", s->data_dir)
-               : fail_io("lock", path, err);
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0 && read_only && (errno == EROFS || errno == EACCES))
+        lock = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (lock < 0 && read_only && (errno == ENOENT || errno == EROFS))
+        return true; /* a medium that nobody can write to needs no lock */
+    if (lock < 0)
+        return fail_io("open", path, err);
+    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        bool ok = errno == EWOULDBLOCK
+                      ? error_set(err, "store/locked", data_dir,
+                                  "the store in %s is open in another process", data_dir)
+                      : fail_io("lock", path, err);
+        close(lock);
+        return ok;
+    }
+    *fd = lock;
+    return true;
 }
 
 /* ---- the data file ---- */
@@ -124,20 +133,20 @@ static bool map_data_file(struct store *s, struct error *err)
 }
 
 /* LMDB must be asked for one size after the other, each time in a fresh environment. */
-static int open_env(struct store *s, unsigned flags)
+int engine_open_env(MDB_env **env, const char *dir, unsigned flags)
 {
     int rc = ENOMEM;
     for (size_t len = STORE_MAP_RESERVED; rc == ENOMEM && len >= STORE_MAP_SMALLEST; len /= 2) {
-        if (s->env != NULL)
-            mdb_env_close(s->env);
-        s->env = NULL;
-        rc = mdb_env_create(&s->env);
+        if (*env != NULL)
+            mdb_env_close(*env);
+        *env = NULL;
+        rc = mdb_env_create(env);
         if (rc == 0)
-            rc = mdb_env_set_maxreaders(s->env, STORE_READERS_MAX + STORE_READERS_SPARE);
+            rc = mdb_env_set_maxreaders(*env, STORE_READERS_MAX + STORE_READERS_SPARE);
         if (rc == 0)
-            rc = mdb_env_set_mapsize(s->env, len);
+            rc = mdb_env_set_mapsize(*env, len);
         if (rc == 0)
-            rc = mdb_env_open(s->env, s->data_dir, flags, 0600);
+            rc = mdb_env_open(*env, dir, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
     }
     return rc;
 }
@@ -151,7 +160,7 @@ static bool open_lmdb(struct store *s, const struct store_options *o, struct err
         return false;
     if (unlink(path) != 0 && errno != ENOENT)
         return fail_io("remove", path, err);
-    int rc = open_env(s, MDB_NOTLS | MDB_NORDAHEAD | (o->relaxed_sync ? MDB_NOMETASYNC : 0U));
+    int rc = engine_open_env(&s->env, s->data_dir, o->relaxed_sync ? MDB_NOMETASYNC : 0U);
     if (rc == 0)
         rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
     if (rc == 0)
@@ -242,9 +251,10 @@ static bool create_store(struct store *s, const struct store_options *o, struct 
     key_ring_generate(&sb.ring);
     return join(s->data_dir, creating_name, marker, err) &&
            file_write_atomic(marker, slice_str("a store is being made here\n"), 0600, err) &&
-           remove_leftovers(s->data_dir, err) && adopt_superblock(s, &sb, err) &&
-           create_data_file(s, o, err) && blobs_open(s, true, err) &&
-           superblock_save(s->data_dir, &sb, o->key, err) && finish_creating(s->data_dir, err);
+           anchor_allows_new(o, err) && remove_leftovers(s->data_dir, err) &&
+           adopt_superblock(s, &sb, err) && create_data_file(s, o, err) &&
+           blobs_open(s, true, err) && superblock_save(s->data_dir, &sb, o->key, err) &&
+           finish_creating(s->data_dir, err) && store_checkpoint(s, err);
 }
 
 /* ---- an existing store ---- */
@@ -305,7 +315,7 @@ static bool open_existing(struct store *s, const struct store_options *o, struct
     if (!superblock_load(s->data_dir, o->key, &sb, &repair, err) ||
         !adopt_superblock(s, &sb, err) || !map_data_file(s, err) || !check_metas(s, err) ||
         (!o->read_only && !open_lmdb(s, o, err)) || !view_publish(s, err) || !read_state(s, err) ||
-        !blobs_open(s, false, err))
+        !anchor_compare(s, o, err) || !blobs_open(s, false, err))
         return false;
     return o->read_only ||
            ((!repair || repair_superblock(s, &sb, o, err)) && finish_creating(s->data_dir, err));
@@ -351,11 +361,15 @@ static bool copy_path(const char *path, char out[PATH_TEXT_MAX], struct error *e
 static bool prepare(struct store *s, const struct store_options *o, struct error *err)
 {
     s->read_only = o->read_only;
+    if (o->anchor != NULL)
+        s->anchor = *o->anchor;
     s->lock_fd = s->data_fd = s->blob_fd = s->upload_fd = -1;
     pthread_mutex_init(&s->write_lock, NULL);
     pthread_mutex_init(&s->lane_lock, NULL);
     pthread_mutex_init(&s->blob_lock, NULL);
     pthread_mutex_init(&s->keys_lock, NULL);
+    pthread_mutex_init(&s->admin_lock, NULL);
+    pthread_mutex_init(&s->anchor_lock, NULL);
     return copy_path(o->data_dir, s->data_dir, err) && copy_path(o->blob_dir, s->blob_dir, err) &&
            make_alive_page(s, err);
 }
@@ -367,31 +381,62 @@ static bool store_exists(const struct store *s)
            (has(s->data_dir, data_name) && !has(s->data_dir, creating_name));
 }
 
+/* A copy or a conversion of the store was interrupted; the file says which. */
+static bool refuse_unfinished(const struct store *s, struct error *err)
+{
+    char path[PATH_TEXT_MAX];
+    BUF_AUTO struct buf text = BUF_INIT(400);
+    if (!join(s->data_dir, unfinished_name, path, err))
+        return false;
+    if (s->ignore_unfinished || !file_exists(path))
+        return true;
+    bool legible = file_read(path, &text, NULL) && text.len > 0;
+    return error_set(err, "store/unfinished", path, "%s",
+                     legible ? buf_cstr(&text) : "something was begun here and not ended");
+}
+
+static bool remove_compact(const struct store *s, struct error *err)
+{
+    char path[PATH_TEXT_MAX];
+    if (!join(s->data_dir, compact_name, path, err))
+        return false;
+    return !file_exists(path) || file_remove_tree(path, err);
+}
+
 static bool open_or_create(struct store *s, const struct store_options *o, struct error *err)
 {
-    if (!store_exists(s) && !refuse_foreign(s->data_dir, err))
+    if (!store_exists(s) && (!refuse_unfinished(s, err) || !refuse_foreign(s->data_dir, err)))
         return false;
     if (!store_exists(s) && (!o->create || o->read_only))
         return error_set(err, "store/missing", s->data_dir, "there is no store in %s", s->data_dir);
     if (o->create && !o->read_only && !file_make_dirs(s->data_dir, 0700, err))
         return false;
-    if (!lock_directory(s, err))
+    if (!engine_lock(s->data_dir, s->read_only, &s->lock_fd, err) || !refuse_unfinished(s, err) ||
+        (!o->read_only && !remove_compact(s, err)))
         return false;
     return store_exists(s) ? open_existing(s, o, err) : create_store(s, o, err);
 }
 
-bool store_open(const struct store_options *options, struct store **out, struct error *err)
+bool engine_open(const struct store_options *options, bool ignore_unfinished, struct store **out,
+                 struct error *err)
 {
     if (!check_options(options, err))
         return false;
     STORE_AUTO struct store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return error_set(err, "memory", NULL, "out of memory");
+    s->ignore_unfinished = ignore_unfinished;
     if (!prepare(s, options, err) || !open_or_create(s, options, err))
         return false;
+    s->usable = true;
     *out = s;
     s = NULL;
     return true;
+}
+
+bool store_open(const struct store_options *options, struct store **out, struct error *err)
+{
+    return engine_open(options, false, out, err);
 }
 
 /* ---- store_close ---- */
@@ -423,9 +468,15 @@ void store_close(struct store **store)
     if (s == NULL)
         return;
     bool alive = s->alive != NULL && *s->alive == 1;
-    if (alive)
+    if (alive && s->usable) {
         blobs_close(s);
+        if (!store_checkpoint(s, NULL))
+            s->usable = false; /* the next open does it */
+    }
+    journal_forget_done(s);
     close_datastore(s, alive);
+    close_fd(s->blob_fd);
+    close_fd(s->upload_fd);
     close_fd(s->data_fd);
     close_fd(s->lock_fd);
     if (s->alive != NULL)
@@ -434,6 +485,8 @@ void store_close(struct store **store)
     pthread_mutex_destroy(&s->lane_lock);
     pthread_mutex_destroy(&s->blob_lock);
     pthread_mutex_destroy(&s->keys_lock);
+    pthread_mutex_destroy(&s->admin_lock);
+    pthread_mutex_destroy(&s->anchor_lock);
     free(s);
     *store = NULL;
 }

@@ -19,16 +19,16 @@ static struct slice additional_data(const struct store *s, uint32_t epoch, struc
     return slice_of(text, AAD_HEAD_LEN + disk_key.len);
 }
 
-bool record_seal(struct txn *t, struct slice disk_key, struct slice plain, uint8_t *out,
-                 struct error *err)
+bool record_seal(const struct store *s, const struct session *session,
+                 const uint8_t nonce_random[6], struct slice disk_key, struct slice plain,
+                 uint8_t *out, struct error *err)
 {
-    struct store *s = t->store;
     uint8_t aad[AAD_MAX];
-    struct slice bound = additional_data(s, s->session.epoch, disk_key, aad);
+    struct slice bound = additional_data(s, session->epoch, disk_key, aad);
     uint8_t *nonce = &out[4], *body = &out[RECORD_HEAD_LEN];
-    store_u32be(out, s->session.number);
-    session_nonce(t, nonce);
-    return sealer_seal(s->session.sealer, nonce, bound, plain, body, &body[plain.len], err);
+    store_u32be(out, session->number);
+    session_nonce(session, nonce_random, nonce);
+    return sealer_seal(session->sealer, nonce, bound, plain, body, &body[plain.len], err);
 }
 
 static bool damaged_record(struct slice disk_key, const char *what, struct error *err)

@@ -5,8 +5,6 @@
 
 #include "store/engine.h"
 
-enum { SESSION_ROW_LEN = 4 + STORE_SALT_LEN };
-
 struct session_key {
     uint8_t bytes[STORE_KEY_LEN];
 };
@@ -118,19 +116,24 @@ void session_forget(struct session *session)
     secret_wipe(session, sizeof *session);
 }
 
-static bool session_start(struct txn *t, const struct data_key *dek, struct error *err)
+bool session_start(struct store *s, uint32_t number, struct session *out, struct error *err)
 {
-    struct store *s = t->store;
-    if (t->next.sessions >= UINT32_MAX - STORE_SESSIONS_SPARE)
+    DATA_KEY_AUTO struct data_key dek = {0};
+    if (number > UINT32_MAX - STORE_SESSIONS_SPARE || !engine_data_key(s, 0, &dek))
         return error_set(err, "store/full", "session",
                          "the store was opened 2^32 times; export it and import it anew");
-    /* A number given to a session that was given up is not used again: lanes know it. */
-    uint32_t last = s->session.number > t->next.sessions ? s->session.number : t->next.sessions;
-    session_forget(&s->session);
-    random_bytes(s->session.id, sizeof s->session.id);
-    s->session.number = last + 1;
-    s->session.epoch = dek->epoch;
-    return open_sealer(s, dek, s->session.id, s->session.number, &s->session.sealer, err);
+    session_forget(out);
+    random_bytes(out->id, sizeof out->id);
+    out->number = number;
+    out->epoch = dek.epoch;
+    return open_sealer(s, &dek, out->id, number, &out->sealer, err);
+}
+
+void session_row(const struct session *session, struct disk_key *key, struct buf *row)
+{
+    buf_append_be(row, session->epoch, 4);
+    buf_append(row, slice_of(session->id, sizeof session->id));
+    disk_key_session(session->number, key);
 }
 
 static bool put_session_row(struct txn *t, struct error *err)
@@ -139,9 +142,7 @@ static bool put_session_row(struct txn *t, struct error *err)
     uint8_t text[SESSION_ROW_LEN + 1];
     struct buf row = BUF_FIXED(text);
     struct disk_key key;
-    buf_append_be(&row, session->epoch, 4);
-    buf_append(&row, slice_of(session->id, sizeof session->id));
-    disk_key_session(session->number, &key);
+    session_row(session, &key, &row);
     MDB_val k = {key.len, key.bytes}, v = {row.len, row.data};
     int rc = mdb_cursor_put(t->cursor, &k, &v, 0);
     if (rc != 0)
@@ -156,8 +157,9 @@ bool session_ensure(struct txn *t, size_t len, struct error *err)
     bool full = session->records >= STORE_SESSION_RECORDS_MAX ||
                 session->bytes + len > STORE_SESSION_BYTES_MAX;
     if (session->sealer == NULL || full || session->epoch != t->store->sealing_epoch) {
-        DATA_KEY_AUTO struct data_key dek = {0};
-        if (!engine_data_key(t->store, 0, &dek) || !session_start(t, &dek, err))
+        /* A number given to a session that was given up is not used again: lanes know it. */
+        uint32_t last = session->number > t->next.sessions ? session->number : t->next.sessions;
+        if (!session_start(t->store, last + 1, session, err))
             return false;
     }
     /* The row of a session is written by the first transaction that uses it; when that one was
@@ -169,10 +171,11 @@ bool session_ensure(struct txn *t, size_t len, struct error *err)
     return true;
 }
 
-void session_nonce(struct txn *t, uint8_t out[AEAD_NONCE_LEN])
+void session_nonce(const struct session *session, const uint8_t random[6],
+                   uint8_t out[AEAD_NONCE_LEN])
 {
     uint8_t counter[8];
-    store_u64be(counter, t->store->session.records);
+    store_u64be(counter, session->records);
     memcpy(out, &counter[2], 6);
-    memcpy(&out[6], t->nonce_random, sizeof t->nonce_random);
+    memcpy(&out[6], random, 6);
 }

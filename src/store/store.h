@@ -13,14 +13,34 @@
 
 struct store;
 
+/* What an anchor keeps outside of the store, so that an old copy of it can be told from the newest
+ * state. Nothing in it is secret. */
+struct store_mark {
+    uint8_t store_id[16];
+    uint64_t counter; /* commits in the life of the store */
+    uint8_t root[32]; /* keyed hash over all live records */
+};
+
+/* A place that a rollback of the disk does not roll back. Both calls may block; the store calls
+ * them from store_open, store_checkpoint and store_close only, one at a time. */
+struct store_anchor {
+    /* *found false: never advanced. */
+    bool (*read)(void *ctx, struct store_mark *out, bool *found, struct error *err);
+    /* Durable when it returns true. */
+    bool (*advance)(void *ctx, const struct store_mark *mark, struct error *err);
+    void *ctx;
+};
+
 struct store_options {
     const char *data_dir; /* created 0700 when missing */
     const char *blob_dir;
     struct slice key; /* the storage key, >= 32 bytes, all used; empty = plaintext store */
     bool create;      /* make it when there is none */
     bool read_only;
-    bool relaxed_sync;    /* one flush per commit instead of two: a power cut may undo the last
-                             commits, and nothing else */
+    bool relaxed_sync; /* one flush per commit instead of two: a power cut may undo the last
+                          commits, and nothing else */
+    const struct store_anchor *anchor; /* copied; NULL: rollback of the whole disk goes unnoticed */
+    bool accept_rollback; /* open although the anchor knows a later state; the store records it */
     uint8_t segment_log2; /* of a new store's chunk files, 12..20; 0 = 16 (64 KiB) */
 };
 
@@ -30,6 +50,9 @@ void store_close(struct store **s);
 #define STORE_AUTO __attribute__((cleanup(store_close)))
 bool store_is_encrypted(const struct store *s);
 bool store_ping(struct store *s, struct error *err) MUST_USE;
+/* Moves the anchor to the last commit (every commit is durable before). Without an anchor: nothing.
+ * Closing does it too, but cannot report. */
+bool store_checkpoint(struct store *s, struct error *err) MUST_USE;
 
 /* --- datastore: named columns of key -> value; thread-safe --- */
 enum { STORE_KEY_MAX = 400, STORE_VALUE_MAX = 64 * 1024 * 1024 };

@@ -133,7 +133,7 @@ static bool put_sealed(struct txn *t, struct slice disk_key, struct slice plain,
     uint8_t *room = NULL;
     size_t len = plain.len + RECORD_OVERHEAD;
     if (!reserve(t, disk_key, len, counted, &room, err) ||
-        !record_seal(t, disk_key, plain, room, err))
+        !record_seal(t->store, &t->store->session, t->nonce_random, disk_key, plain, room, err))
         return false;
     if (counted)
         account(t, disk_key.data[0], disk_key.len, slice_of(room, len), true);
@@ -267,6 +267,17 @@ bool txn_commit(struct txn *t, struct error *err)
     s->broken = !ok;
     txn_end(t);
     return ok;
+}
+
+bool txn_accept_rollback(struct store *s, uint64_t counter_before, struct error *err)
+{
+    TXN_AUTO struct txn t = {0};
+    if (!txn_begin(s, &t, err))
+        return false;
+    if (t.next.counter < counter_before)
+        t.next.counter = counter_before;
+    t.next.rollbacks++;
+    return txn_commit(&t, err);
 }
 
 bool txn_create(struct store *s, struct error *err)
