@@ -13,6 +13,8 @@ static const struct {
     {"toml/", EXIT_STATUS_USAGE},
     {"interrupted", EXIT_STATUS_INTERRUPTED},
     {"quote/", EXIT_STATUS_QUOTE},
+    {"evidence/", EXIT_STATUS_QUOTE},
+    {"chain/", EXIT_STATUS_QUOTE},
     {"signature/", EXIT_STATUS_QUOTE},
     {"cert/", EXIT_STATUS_QUOTE},
     {"crl/", EXIT_STATUS_QUOTE},

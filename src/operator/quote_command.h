@@ -3,6 +3,7 @@
 #ifndef OPERATOR_QUOTE_COMMAND_H
 #define OPERATOR_QUOTE_COMMAND_H
 
+#include "operator/collateral_source.h"
 #include "operator/report.h"
 
 /* What the quote says, nothing verified. */
@@ -19,20 +20,19 @@ bool quote_command_events(const struct quote_events_options *options, struct buf
                           struct error *err) MUST_USE;
 
 struct quote_verify_options {
-    const char *path;
-    const char *collateral_path; /* the nine-member object; NULL = fetch */
-    const char *at;              /* RFC 3339 UTC or Unix seconds; NULL = now */
-    const char *nonce_hex;       /* expected start of the report data (1 to 64 bytes); NULL = any */
-    const char *policy_path;     /* policy JSON; NULL = UpToDate only and no debug TD */
+    const char *path; /* evidence, or with `replay` a bundle */
+    bool replay;      /* take quote, collateral, policy, nonce and time from the bundle */
+    const char *collateral_path; /* the nine-member object; NULL = from `source` */
+    struct collateral_source
+        source;              /* not asked, nor its cache raised, with collateral_path or `at` */
+    const char *at;          /* RFC 3339 UTC or Unix seconds; NULL = now */
+    const char *nonce_hex;   /* expected start of the report data (1 to 64 bytes); NULL = any */
+    const char *policy_path; /* policy JSON; NULL = UpToDate only and no debug TD */
     const char *role; /* whose lists of a published policy count: "node" or "kms"; NULL = node */
     const char *accept_status; /* csv of TCB statuses or "any"; NULL = as the policy says */
     bool allow_debug;
-    const char *endpoints_csv;    /* base URLs of PCS or PCCS; NULL = Intel PCS */
-    const char *save_bundle_path; /* quote, collateral, policy and time for a replay; NULL = none */
+    const char *save_bundle_path; /* everything that the answer was made from; NULL = none */
     bool json;
-#ifdef MERO_DEV
-    const char *root_pem_path;
-#endif
 };
 /* A refusal is an answer too: the report is written to `out` and the reason to err. */
 bool quote_command_verify(const struct quote_verify_options *options, struct buf *out,
