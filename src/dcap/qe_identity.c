@@ -7,10 +7,21 @@
 
 enum { ATTRIBUTE_DEBUG = 2 }; /* in byte 0 of SGX attributes */
 
+static bool read_id(struct json_reader *r, void *id, size_t size)
+{
+    static const char *const known[] = {"TD_QE", "QE", "QVE"};
+    if (!json_reader_text(r, id, size))
+        return false;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(id, known[i]) == 0)
+            return true;
+    return json_reader_refuse(r, "not the id of an enclave of Intel's");
+}
+
 bool qe_identity_parse(struct slice document, struct qe_identity *out, struct error *err)
 {
     static const struct json_field fields[] = {
-        JSON_FIELD(struct qe_identity, id, "id", json_field_text),
+        JSON_FIELD(struct qe_identity, id, "id", read_id),
         JSON_FIELD(struct qe_identity, version, "version", json_field_uint),
         JSON_FIELD(struct qe_identity, issue_s, "issueDate", json_field_date),
         JSON_FIELD(struct qe_identity, next_s, "nextUpdate", json_field_date),
