@@ -15,6 +15,7 @@
 #include "cmd/common_log.h"
 #include "cmd/common_start.h"
 #include "kms/kms.h"
+#include "kms/sandbox.h"
 
 static const struct args_option options[] = {
     {"check-config", 0, NULL, "report every problem of the environment, then exit (0 or 2)", false},
@@ -202,6 +203,8 @@ static int run(const struct kms_config *config, const struct kms_findings *findi
     }
     if (!kms_start(config, &kms, &err))
         return exit_fail(program.name, &err);
+    if (!kms_sandbox_enter(&err))
+        log_warn("no sandbox: %s", err.message);
     log_info("listening on %s port=%u", config->listen_addr.text, kms_port(kms));
     tell_manager("READY=1\nSTATUS=serving");
     int status = end(kms, serve(kms, signals));

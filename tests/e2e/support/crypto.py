@@ -76,6 +76,33 @@ def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool:
     return (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0
 
 
+def _ed_encode(point) -> bytes:
+    x, y, z, _ = point
+    inverse = pow(z, P - 2, P)
+    x, y = x * inverse % P, y * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def _ed_expand(seed: bytes):
+    digest = hashlib.sha512(seed).digest()
+    return int.from_bytes(digest[:32], "little") & ~7 & ~(1 << 255) | (1 << 254), digest[32:]
+
+
+def ed25519_public(seed: bytes) -> bytes:
+    base = _ed_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    return _ed_encode(_ed_multiply(_ed_expand(seed)[0], base))
+
+
+def ed25519_sign(seed: bytes, message: bytes) -> bytes:
+    base = _ed_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    scalar, prefix = _ed_expand(seed)
+    public = ed25519_public(seed)
+    r = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % Q
+    point = _ed_encode(_ed_multiply(r, base))
+    h = int.from_bytes(hashlib.sha512(point + public + message).digest(), "little") % Q
+    return point + ((r + h * scalar) % Q).to_bytes(32, "little")
+
+
 def hkdf(salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
     prk = hmac.new(salt, ikm, hashlib.sha256).digest()
     out, block, counter = b"", b"", 1
@@ -164,6 +191,13 @@ def aes_gcm_seal(key: bytes, nonce: bytes, plain: bytes, aad: bytes) -> bytes:
     return out + tag.to_bytes(16, "big")
 
 
+def aes_gcm_open(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
+    plain = aes_gcm_seal(key, nonce, sealed[:-16], aad)[:-16]  # counter mode: the way back is the way there
+    if aes_gcm_seal(key, nonce, plain, aad) != sealed:
+        raise ValueError("the tag does not fit")
+    return plain
+
+
 def check():
     """The published vectors (compatibility facts D.6 and J.4)."""
     payload = (b'{"challengeId":"0123456789abcdef0123456789abcdef","challengeNonceHex":"000102030405060708090a0b0c0d0e0f'
@@ -173,6 +207,8 @@ def check():
     signature = base64.b64decode("MvEYq/GMjd5cPBde7ar0dyb3BKEV68jDdfvJio/355zLWKQ0C0W48hcBhCYafNmw5/xrMO1rpZmIsxZmpS+KBg==")
     assert ed25519_verify(public, payload, signature)
     assert not ed25519_verify(public, payload + b" ", signature)
+    seed = bytes(range(1, 33))
+    assert ed25519_public(seed) == public and ed25519_sign(seed, payload) == signature
     kms, node = bytes([0x22] * 32), bytes([0x33] * 32)
     kms_pub, seal_to = x25519_public(kms), x25519_public(node)
     assert kms_pub.hex() == "0faa684ed28867b97f4a6a2dee5df8ce974e76b7018e3f22a1c4cf2678570f20"
@@ -184,6 +220,7 @@ def check():
     sealed = aes_gcm_seal(key, bytes([0x44] * 12), b"00112233445566778899aabbccddeeff" * 2, peer)
     assert sealed.hex() == ("ebb35e8aa078b188ac8118d8a5c57f63ebe9431c41d887a1df61425b18d8f6b17287f6c7e3d81ea1af1ce06ce3"
                             "cdc9ccce726b637498bf43c290a1dce1d9231a201a46995aa2dcc60f1224f553c29730")
+    assert aes_gcm_open(key, bytes([0x44] * 12), sealed, peer) == b"00112233445566778899aabbccddeeff" * 2
 
 
 if __name__ == "__main__":
