@@ -6,7 +6,7 @@ WERROR  := $(if $(CI),ON,OFF)
 TESTED  := ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL := dev
-.PHONY: help setup check-setup dev $(PRESETS) test test-asan test-tsan demo lint format fuzz-smoke clean
+.PHONY: help setup check-setup dev $(PRESETS) test test-asan test-tsan demo bench lint format fuzz-smoke clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test-tsan: setup tsan ## run the tests under the thread sanitizer
 
 demo: setup dev ## the whole story on the terminal, on a software TDX platform (KEEP=1 leaves it running)
 	@KEEP=$(KEEP) scripts/demo
+
+bench: setup dev ## what things cost, as ratios to their floors within one run
+	@cmake --build --preset dev --target benches
+	@scripts/bench
 
 fuzz-smoke: setup fuzz ## every fuzz target for 60 seconds
 	@scripts/fuzz-smoke
