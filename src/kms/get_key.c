@@ -159,6 +159,14 @@ static bool check_policy(struct release *r)
 
 /* ---- 10: the key ---- */
 
+/* Asked last of all checks, so that what a node is told of itself does not depend on this side. */
+static bool check_own_platform(struct release *r)
+{
+    char problem[512];
+    return kms_self_ready(r->call->kms, problem) ||
+           kms_refuse(r->refusal, KMS_POLICY_NOT_READY, "%s", problem);
+}
+
 /* The hex text of the key, in guarded memory. */
 static bool derive_key(struct release *r, struct secret *hex)
 {
@@ -255,7 +263,7 @@ static bool release_key(struct release *r)
 {
     SECRET_AUTO struct secret hex = {0};
     if (!decode_quote(r) || !check_challenge(r) || !check_signature(r) || !verify_quote(r) ||
-        !check_policy(r) || !derive_key(r, &hex))
+        !check_policy(r) || !check_own_platform(r) || !derive_key(r, &hex))
         return false;
     /* The reply is ready before anything is irrevocable: a challenge is burnt for a key that can be
      * sent. */
@@ -310,14 +318,10 @@ static bool check_challenge_id(struct slice id, struct kms_refusal *refusal)
                       "challenge ID must be %d lower-case hex characters", CHALLENGE_ID_TEXT_LEN);
 }
 
-static bool check_ready(struct kms *kms, struct kms_refusal *refusal)
+static bool check_policy_ready(struct kms *kms, struct kms_refusal *refusal)
 {
-    char problem[512];
-    if (!kms->config->policy_ready)
-        return kms_refuse(refusal, KMS_POLICY_NOT_READY, "%s", kms->config->policy_reason);
-    if (!kms_self_ready(kms, problem))
-        return kms_refuse(refusal, KMS_POLICY_NOT_READY, "%s", problem);
-    return true;
+    return kms->config->policy_ready ||
+           kms_refuse(refusal, KMS_POLICY_NOT_READY, "%s", kms->config->policy_reason);
 }
 
 static bool check_sealing(struct kms_call *call, struct kms_refusal *refusal)
@@ -337,7 +341,7 @@ void kms_get_key(struct kms_call *call)
 {
     if (kms_check_peer_id(call->peer_id, &call->refusal) &&
         check_challenge_id(call->request.get_key.challenge_id, &call->refusal) &&
-        check_ready(call->kms, &call->refusal) && check_sealing(call, &call->refusal))
+        check_policy_ready(call->kms, &call->refusal) && check_sealing(call, &call->refusal))
         kms_call_submit(call, call->kms->get_key_pool, run);
     else
         kms_call_refuse(call);

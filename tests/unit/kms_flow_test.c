@@ -601,6 +601,11 @@ static void test_counterfeit_platform(void **state)
         fixture_get_key(&world, &proof, &reply);
         fixture_expect(&reply, 503, "policy_not_ready");
         fixture_proof_free(&proof);
+        /* The node's own evidence is judged first. */
+        fixture_prove(&world, "stranger", true, &proof);
+        fixture_get_key(&world, &proof, &reply);
+        fixture_expect(&reply, 403, "measurement_policy_rejected");
+        fixture_proof_free(&proof);
         fixture_stop(&world);
     }
 }
