@@ -44,7 +44,7 @@ static bool check_row(void *ctx, struct slice key, struct slice value, struct er
     const struct column *column = column_by_id(key.data[0]);
     if (column == NULL || value.len < RECORD_OVERHEAD || key.len < 2 || key.len > DISK_KEY_MAX)
         return strange_row(key, err);
-    set_root_add(c->hasher, &c->root, value);
+    set_root_add(c->hasher, &c->root, key, value);
     c->totals[column->id].rows++;
     c->totals[column->id].bytes += key.len + value.len;
     c->sums.rows++;
@@ -76,7 +76,7 @@ bool engine_check(const struct reading *r, const struct state *expected,
 {
     const struct page_tree *tree = &r->view->tree;
     SET_HASHER_AUTO struct set_hasher *hasher = NULL;
-    if (!set_hasher_open(&hasher, r->store->keys->names.root, err))
+    if (!set_hasher_open(&hasher, &r->store->keys->names, err))
         return false;
     uint8_t *used = calloc(1, (size_t)(tree->last_page / 8 + 1));
     struct check *c = calloc(1, sizeof *c);

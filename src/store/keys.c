@@ -69,6 +69,7 @@ bool name_keys_derive(const struct store_id *id, const uint8_t store_secret[STOR
                  ikm = slice_of(store_secret, STORE_KEY_LEN), none = slice_str("");
     return derive(salt, ikm, "row names", none, out->rows, sizeof out->rows, err) &&
            derive(salt, ikm, "file names", none, out->files, sizeof out->files, err) &&
+           derive(salt, ikm, "places", none, out->places, sizeof out->places, err) &&
            derive(salt, ikm, "state root", none, out->root, sizeof out->root, err) &&
            derive(salt, ikm, "anchor", none, out->anchor, sizeof out->anchor, err);
 }

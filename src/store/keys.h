@@ -52,7 +52,8 @@ const struct data_key *key_ring_find(const struct key_ring *ring, uint32_t epoch
 struct name_keys {
     uint8_t rows[16];              /* SipHash-2-4-128 of the keys of hashed columns */
     uint8_t files[STORE_KEY_LEN];  /* BLAKE2b of chunk ids: file names */
-    uint8_t root[STORE_KEY_LEN];   /* AES-256 of record tags: elements of the state root */
+    uint8_t places[16];            /* SipHash-2-4-128 of keys on disk, and */
+    uint8_t root[STORE_KEY_LEN];   /* AES-256: the elements of the state root */
     uint8_t anchor[STORE_KEY_LEN]; /* BLAKE2b of the state root: what an anchor may see */
 };
 bool name_keys_derive(const struct store_id *id, const uint8_t store_secret[STORE_KEY_LEN],

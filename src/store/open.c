@@ -195,7 +195,7 @@ static bool adopt_superblock(struct store *s, const struct superblock *sb, struc
     s->keys->ring = sb->ring;
     s->sealing_epoch = key_ring_current(&sb->ring)->epoch;
     return name_keys_derive(&s->id, sb->ring.store_secret, &s->keys->names, err) &&
-           set_hasher_open(&s->hasher, s->keys->names.root, err);
+           set_hasher_open(&s->hasher, &s->keys->names, err);
 }
 
 static void superblock_wipe(struct superblock *sb)

@@ -1,21 +1,26 @@
-/* Element of a record: AES-256(tag) followed by AES-256(complement of tag), four 64-bit lanes. */
+/* Element of a record: x = SipHash(place) xor tag; AES-256(x) followed by AES-256(complement of x),
+ * as four 64-bit lanes. */
 #include "store/setroot.h"
 
 #include <openssl/evp.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct set_hasher {
     EVP_CIPHER_CTX *aes;
+    uint8_t places[crypto_shorthash_siphashx24_KEYBYTES];
 };
 
-bool set_hasher_open(struct set_hasher **out, const uint8_t key[STORE_KEY_LEN], struct error *err)
+bool set_hasher_open(struct set_hasher **out, const struct name_keys *keys, struct error *err)
 {
     struct set_hasher *h = calloc(1, sizeof *h);
     if (h == NULL)
         return error_set(err, "memory", NULL, "out of memory");
+    memcpy(h->places, keys->places, sizeof h->places);
     h->aes = EVP_CIPHER_CTX_new();
-    if (h->aes == NULL || EVP_EncryptInit_ex(h->aes, EVP_aes_256_ecb(), NULL, key, NULL) != 1 ||
+    if (h->aes == NULL ||
+        EVP_EncryptInit_ex(h->aes, EVP_aes_256_ecb(), NULL, keys->root, NULL) != 1 ||
         EVP_CIPHER_CTX_set_padding(h->aes, 0) != 1) {
         set_hasher_free(&h);
         return error_set(err, "crypto/aes", NULL, "AES-256 failed in libcrypto");
@@ -29,20 +34,24 @@ void set_hasher_free(struct set_hasher **h)
     if (*h == NULL)
         return;
     EVP_CIPHER_CTX_free((*h)->aes);
+    secret_wipe(*h, sizeof **h);
     free(*h);
     *h = NULL;
 }
 
 /* With a key set, two whole blocks in and out cannot fail for any input. */
-static struct set_root element(struct set_hasher *h, struct slice sealed)
+static struct set_root element(struct set_hasher *h, struct slice place, struct slice sealed)
 {
     uint8_t in[STATE_ROOT_LEN], out[STATE_ROOT_LEN];
     int len = 0;
+    _Static_assert(crypto_shorthash_siphashx24_BYTES == AEAD_TAG_LEN, "place and tag are as long");
     if (sealed.len < AEAD_TAG_LEN)
         abort();
-    memcpy(in, &sealed.data[sealed.len - AEAD_TAG_LEN], AEAD_TAG_LEN);
-    for (size_t i = 0; i < AEAD_TAG_LEN; i++)
+    crypto_shorthash_siphashx24(in, place.data, place.len, h->places);
+    for (size_t i = 0; i < AEAD_TAG_LEN; i++) {
+        in[i] ^= sealed.data[sealed.len - AEAD_TAG_LEN + i];
         in[AEAD_TAG_LEN + i] = (uint8_t)~in[i];
+    }
     if (EVP_EncryptUpdate(h->aes, out, &len, in, (int)sizeof in) != 1 || len != (int)sizeof out)
         abort();
     struct set_root e;
@@ -50,16 +59,18 @@ static struct set_root element(struct set_hasher *h, struct slice sealed)
     return e;
 }
 
-void set_root_add(struct set_hasher *h, struct set_root *root, struct slice sealed)
+void set_root_add(struct set_hasher *h, struct set_root *root, struct slice place,
+                  struct slice sealed)
 {
-    struct set_root e = element(h, sealed);
+    struct set_root e = element(h, place, sealed);
     for (unsigned i = 0; i < 4; i++)
         root->lanes[i] += e.lanes[i];
 }
 
-void set_root_remove(struct set_hasher *h, struct set_root *root, struct slice sealed)
+void set_root_remove(struct set_hasher *h, struct set_root *root, struct slice place,
+                     struct slice sealed)
 {
-    struct set_root e = element(h, sealed);
+    struct set_root e = element(h, place, sealed);
     for (unsigned i = 0; i < 4; i++)
         root->lanes[i] -= e.lanes[i];
 }

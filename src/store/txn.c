@@ -90,16 +90,16 @@ static bool usable(const struct txn *t, struct error *err)
 }
 
 /* Adds or takes one record to or from root and totals. */
-static void account(struct txn *t, uint8_t column, size_t key_len, struct slice sealed, bool add)
+static void account(struct txn *t, struct slice disk_key, struct slice sealed, bool add)
 {
-    struct column_total *total = &t->next.totals[column];
-    uint64_t bytes = key_len + sealed.len;
+    struct column_total *total = &t->next.totals[disk_key.data[0]];
+    uint64_t bytes = disk_key.len + sealed.len;
     if (add) {
-        set_root_add(t->store->hasher, &t->next.root, sealed);
+        set_root_add(t->store->hasher, &t->next.root, disk_key, sealed);
         total->rows++;
         total->bytes += bytes;
     } else {
-        set_root_remove(t->store->hasher, &t->next.root, sealed);
+        set_root_remove(t->store->hasher, &t->next.root, disk_key, sealed);
         total->rows--;
         total->bytes -= bytes;
     }
@@ -116,7 +116,7 @@ static bool reserve(struct txn *t, struct slice disk_key, size_t len, bool count
         if (old.len < RECORD_OVERHEAD)
             return error_set(err, "store/damaged", "data.mdb", "a stored record is cut short");
         if (counted)
-            account(t, disk_key.data[0], disk_key.len, old, false);
+            account(t, disk_key, old, false);
         v = (MDB_val){len, NULL};
         rc = mdb_cursor_put(t->cursor, &k, &v, MDB_CURRENT | MDB_RESERVE);
     }
@@ -136,7 +136,7 @@ static bool put_sealed(struct txn *t, struct slice disk_key, struct slice plain,
         !record_seal(t->store, &t->store->session, t->nonce_random, disk_key, plain, room, err))
         return false;
     if (counted)
-        account(t, disk_key.data[0], disk_key.len, slice_of(room, len), true);
+        account(t, disk_key, slice_of(room, len), true);
     return true;
 }
 
@@ -183,7 +183,7 @@ bool txn_delete(struct txn *t, const struct column *column, struct slice key, bo
         return false;
     t->failed = !find(t, disk_key_slice(&row), &old, &present, err);
     if (!t->failed && present) {
-        account(t, column->id, row.len, old, false);
+        account(t, disk_key_slice(&row), old, false);
         int rc = mdb_cursor_del(t->cursor, 0);
         t->failed = rc != 0 && !engine_lmdb_failed(rc, "delete a record", err);
     }

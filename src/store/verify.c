@@ -95,7 +95,7 @@ static void found(struct verify *v, uint64_t *count, const struct error *what)
 static void add_times(struct set_hasher *h, struct set_root *root, struct slice id, uint64_t times)
 {
     struct set_root one = {0};
-    set_root_add(h, &one, id);
+    set_root_add(h, &one, id, id);
     for (unsigned i = 0; i < 4; i++)
         root->lanes[i] += one.lanes[i] * times;
 }
@@ -270,7 +270,7 @@ bool store_verify(struct store *s, const struct store_progress *progress,
 {
     struct verify v = {.store = s, .progress = progress, .finding = finding, .ctx = ctx};
     SET_HASHER_AUTO struct set_hasher *hasher = NULL;
-    if (!set_hasher_open(&hasher, s->keys->names.root, err))
+    if (!set_hasher_open(&hasher, &s->keys->names, err))
         return false;
     v.hasher = hasher;
     v.chunk = malloc(BLOB_CHUNK_SIZE);
