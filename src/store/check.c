@@ -27,8 +27,8 @@ static bool check_system_row(struct check *c, struct slice key, struct slice val
     if (key.data[0] == ROW_STATE && key.len == 1)
         return true;
     uint32_t number = reader_u32be(&r);
-    if (key.data[0] != ROW_SESSION || !reader_at_end(&r) || number == 0 || value.len == 0 ||
-        number > c->sessions_max)
+    if (key.data[0] != ROW_SESSION || !reader_at_end(&r) || number == 0 ||
+        value.len != SESSION_ROW_LEN || number > c->sessions_max)
         return strange_row(key, err);
     c->sums.sessions++;
     return true;

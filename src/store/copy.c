@@ -135,7 +135,7 @@ static bool put_state(struct copying *c, struct state *state, struct session *se
     state_encode(state, &plain);
     if (!session_start(c->from->store, state->sessions, session, err))
         return false;
-    session_row(session, &key, &row);
+    session_row(c->from->store, session, &key, &row);
     int rc = put(c, disk_key_slice(&key), buf_slice(&row), 0);
     if (rc != 0)
         return engine_lmdb_failed(rc, "copy the state", err);

@@ -213,8 +213,9 @@ void session_nonce(const struct session *session, const uint8_t random[6],
 /* A fresh session of that number; *out is forgotten first (zeroed memory is fine). */
 bool session_start(struct store *s, uint32_t number, struct session *out,
                    struct error *err) MUST_USE;
-enum { SESSION_ROW_LEN = 4 + STORE_SALT_LEN };
-void session_row(const struct session *session, struct disk_key *key, struct buf *row);
+enum { SESSION_ROW_LEN = 4 + STORE_SALT_LEN + ROW_NAME_LEN };
+void session_row(const struct store *s, const struct session *session, struct disk_key *key,
+                 struct buf *row);
 
 /* ---- names in the data directory, and its mapping (open.c) ---- */
 

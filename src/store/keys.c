@@ -69,9 +69,20 @@ bool name_keys_derive(const struct store_id *id, const uint8_t store_secret[STOR
                  ikm = slice_of(store_secret, STORE_KEY_LEN), none = slice_str("");
     return derive(salt, ikm, "row names", none, out->rows, sizeof out->rows, err) &&
            derive(salt, ikm, "file names", none, out->files, sizeof out->files, err) &&
+           derive(salt, ikm, "sessions", none, out->sessions, sizeof out->sessions, err) &&
            derive(salt, ikm, "places", none, out->places, sizeof out->places, err) &&
            derive(salt, ikm, "state root", none, out->root, sizeof out->root, err) &&
            derive(salt, ikm, "anchor", none, out->anchor, sizeof out->anchor, err);
+}
+
+void session_check(const struct name_keys *keys, uint32_t session, struct slice epoch_and_id,
+                   uint8_t out[ROW_NAME_LEN])
+{
+    uint8_t text[4 + 4 + STORE_SALT_LEN + 1];
+    struct buf b = BUF_FIXED(text);
+    buf_append_be(&b, session, 4);
+    buf_append(&b, epoch_and_id);
+    crypto_shorthash_siphashx24(out, text, b.len, keys->sessions);
 }
 
 void row_name(const struct name_keys *keys, struct slice column_and_key, uint8_t out[ROW_NAME_LEN])

@@ -52,12 +52,16 @@ const struct data_key *key_ring_find(const struct key_ring *ring, uint32_t epoch
 struct name_keys {
     uint8_t rows[16];              /* SipHash-2-4-128 of the keys of hashed columns */
     uint8_t files[STORE_KEY_LEN];  /* BLAKE2b of chunk ids: file names */
+    uint8_t sessions[16];          /* SipHash-2-4-128 of session rows */
     uint8_t places[16];            /* SipHash-2-4-128 of keys on disk, and */
     uint8_t root[STORE_KEY_LEN];   /* AES-256: the elements of the state root */
     uint8_t anchor[STORE_KEY_LEN]; /* BLAKE2b of the state root: what an anchor may see */
 };
 bool name_keys_derive(const struct store_id *id, const uint8_t store_secret[STORE_KEY_LEN],
                       struct name_keys *out, struct error *err) MUST_USE;
+/* Tells a damaged session row from one of a superblock that is not there any more. */
+void session_check(const struct name_keys *keys, uint32_t session, struct slice epoch_and_id,
+                   uint8_t out[ROW_NAME_LEN]);
 void row_name(const struct name_keys *keys, struct slice column_and_key, uint8_t out[ROW_NAME_LEN]);
 void file_name(const struct name_keys *keys, const uint8_t chunk_id[32],
                uint8_t out[FILE_NAME_LEN]);

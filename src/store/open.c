@@ -45,14 +45,25 @@ static bool starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Temporary files of an interrupted file_write_atomic() are ours as well. */
-static bool is_ours(const char *name)
+static const char *const own_names[] = {
+    data_name,    lmdb_lock_name,  lock_name,      creating_name,  compact_name, encrypted_name,
+    "damage.txt", unfinished_name, "superblock.1", "superblock.2", "lost+found"};
+
+/* "name.tmp-...": what an interrupted file_write_atomic() leaves. */
+static bool is_temporary(const char *name, const char *of)
 {
-    return strcmp(name, data_name) == 0 || strcmp(name, lmdb_lock_name) == 0 ||
-           strcmp(name, lock_name) == 0 || strcmp(name, creating_name) == 0 ||
-           strcmp(name, compact_name) == 0 || strcmp(name, encrypted_name) == 0 ||
-           strcmp(name, "damage.txt") == 0 || starts_with(name, superblock_names[0]) ||
-           starts_with(name, superblock_names[1]) || strcmp(name, "lost+found") == 0;
+    size_t len = strlen(of);
+    return strncmp(name, of, len) == 0 && starts_with(&name[len], ".tmp-");
+}
+
+static bool is_ours(const char *name, bool *temporary)
+{
+    for (size_t i = 0; i < sizeof own_names / sizeof own_names[0]; i++) {
+        *temporary = is_temporary(name, own_names[i]);
+        if (*temporary || strcmp(name, own_names[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool refuse_entry(const char *dir, const char *name, struct error *err)
@@ -68,16 +79,23 @@ static bool refuse_entry(const char *dir, const char *name, struct error *err)
                      dir, name);
 }
 
-/* Before a store is made: nothing but our own leftovers may be there. */
-static bool refuse_foreign(const char *dir, struct error *err)
+/* sweep: removes what interrupted writes have left. refuse: nothing of anybody else may be there,
+ * for a store is about to be made. */
+static bool look_through(const char *dir, bool sweep, bool refuse, struct error *err)
 {
     DIR *d = opendir(dir);
     if (d == NULL)
         return errno == ENOENT ? true : fail_io("list", dir, err);
     bool ok = true;
-    for (struct dirent *e; ok && (e = readdir(d)) != NULL;)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_ours(e->d_name))
-            ok = refuse_entry(dir, e->d_name, err);
+    for (struct dirent *e; ok && (e = readdir(d)) != NULL;) {
+        bool temporary = false;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (!is_ours(e->d_name, &temporary))
+            ok = !refuse || refuse_entry(dir, e->d_name, err);
+        else if (temporary && sweep && unlinkat(dirfd(d), e->d_name, 0) != 0)
+            ok = fail_io("remove", e->d_name, err);
+    }
     closedir(d);
     return ok;
 }
@@ -405,14 +423,16 @@ static bool remove_compact(const struct store *s, struct error *err)
 
 static bool open_or_create(struct store *s, const struct store_options *o, struct error *err)
 {
-    if (!store_exists(s) && (!refuse_unfinished(s, err) || !refuse_foreign(s->data_dir, err)))
+    if (!store_exists(s) &&
+        (!refuse_unfinished(s, err) || !look_through(s->data_dir, false, true, err)))
         return false;
     if (!store_exists(s) && (!o->create || o->read_only))
         return error_set(err, "store/missing", s->data_dir, "there is no store in %s", s->data_dir);
     if (o->create && !o->read_only && !file_make_dirs(s->data_dir, 0700, err))
         return false;
     if (!engine_lock(s->data_dir, s->read_only, &s->lock_fd, err) || !refuse_unfinished(s, err) ||
-        (!o->read_only && !remove_compact(s, err)))
+        (!o->read_only &&
+         (!remove_compact(s, err) || !look_through(s->data_dir, true, false, err))))
         return false;
     return store_exists(s) ? open_existing(s, o, err) : create_store(s, o, err);
 }

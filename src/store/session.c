@@ -32,6 +32,16 @@ static bool unknown_session(uint32_t number, const char *what, struct error *err
                      number, what);
 }
 
+static bool row_is_genuine(const struct store *s, uint32_t number, struct slice row)
+{
+    uint8_t check[ROW_NAME_LEN];
+    size_t len = SESSION_ROW_LEN - sizeof check;
+    if (row.len != SESSION_ROW_LEN)
+        return false;
+    session_check(&s->keys->names, number, slice_cut(row, 0, len), check);
+    return bytes_equal_ct(check, &row.data[len], sizeof check);
+}
+
 static bool load_session(const struct reading *r, uint32_t number, struct sealer **out,
                          uint32_t *epoch, struct error *err)
 {
@@ -41,13 +51,18 @@ static bool load_session(const struct reading *r, uint32_t number, struct sealer
     disk_key_session(number, &row);
     if (!page_tree_get(&r->view->tree, disk_key_slice(&row), &value, &found, err))
         return false;
-    if (!found || value.len != SESSION_ROW_LEN)
+    if (!found)
         return unknown_session(number, "is missing", err);
+    if (!row_is_genuine(r->store, number, value))
+        return unknown_session(number, "is damaged", err);
     struct reader in = reader_of(value);
     *epoch = reader_u32be(&in);
     DATA_KEY_AUTO struct data_key dek = {0};
     if (*epoch == 0 || !engine_data_key(r->store, *epoch, &dek))
-        return unknown_session(number, "was sealed under a data key that is gone", err);
+        return error_set(err, "store/rolled-back", "superblock",
+                         "session %u of the datastore is sealed under data key %u, which this "
+                         "superblock does not have: it was put back from another time",
+                         number, *epoch);
     return open_sealer(r->store, &dek, in.rest.data, number, out, err);
 }
 
@@ -129,10 +144,14 @@ bool session_start(struct store *s, uint32_t number, struct session *out, struct
     return open_sealer(s, &dek, out->id, number, &out->sealer, err);
 }
 
-void session_row(const struct session *session, struct disk_key *key, struct buf *row)
+void session_row(const struct store *s, const struct session *session, struct disk_key *key,
+                 struct buf *row)
 {
+    uint8_t check[ROW_NAME_LEN];
     buf_append_be(row, session->epoch, 4);
     buf_append(row, slice_of(session->id, sizeof session->id));
+    session_check(&s->keys->names, session->number, buf_slice(row), check);
+    buf_append(row, slice_of(check, sizeof check));
     disk_key_session(session->number, key);
 }
 
@@ -142,7 +161,7 @@ static bool put_session_row(struct txn *t, struct error *err)
     uint8_t text[SESSION_ROW_LEN + 1];
     struct buf row = BUF_FIXED(text);
     struct disk_key key;
-    session_row(session, &key, &row);
+    session_row(t->store, session, &key, &row);
     MDB_val k = {key.len, key.bytes}, v = {row.len, row.data};
     int rc = mdb_cursor_put(t->cursor, &k, &v, 0);
     if (rc != 0)
