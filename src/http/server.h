@@ -107,10 +107,10 @@ typedef ssize_t http_stream_read(void *ctx, uint64_t offset, uint8_t *out, size_
 void http_exchange_reply_stream(struct http_exchange *x, unsigned status, const char *content_type,
                                 uint64_t len, http_stream_read *read, void (*free_ctx)(void *ctx),
                                 void *ctx);
-/* Park the exchange, from its handler only; a later http_exchange_reply* from any thread resumes
- * it. Whoever defers must reply exactly once, also when it is too late: past the deadline, or when
- * the server stops, the server has answered 503 (through `fallback`) and the reply is dropped. The
- * exchange stays readable until that reply. */
+/* Park the exchange: from its handler only, before it is shown to another thread. A later
+ * http_exchange_reply* from any thread resumes it. Whoever defers must reply exactly once, also
+ * when it is too late: past the deadline, or when the server stops, the server has answered 503
+ * (through `fallback`) and the reply is dropped. The exchange stays readable until that reply. */
 void http_exchange_defer(struct http_exchange *x);
 
 #endif

@@ -61,12 +61,14 @@ void exchange_unref(struct http_exchange *x)
     server_unref(s);
 }
 
-enum phase exchange_phase(struct http_exchange *x)
+enum phase exchange_phase(const struct http_exchange *x)
 {
-    pthread_mutex_lock(&x->server->lock);
-    enum phase phase = x->phase;
-    pthread_mutex_unlock(&x->server->lock);
-    return phase;
+    return atomic_load(&x->phase);
+}
+
+bool exchange_step(struct http_exchange *x, enum phase from, enum phase to)
+{
+    return atomic_compare_exchange_strong(&x->phase, &from, to);
 }
 
 /* ---- the request ---- */
@@ -236,41 +238,36 @@ void http_exchange_add_header(struct http_exchange *x, const char *name, const c
  * late; then there is nothing to do but to let go. */
 static bool claim(struct http_exchange *x, bool *was_deferred)
 {
-    pthread_mutex_lock(&x->server->lock);
-    bool mine = x->phase == PHASE_OPEN || x->phase == PHASE_DEFERRED;
-    *was_deferred = x->phase == PHASE_DEFERRED;
-    if (mine)
-        x->phase = PHASE_ANSWERING;
-    pthread_mutex_unlock(&x->server->lock);
-    return mine;
+    *was_deferred = exchange_step(x, PHASE_DEFERRED, PHASE_ANSWERING);
+    return *was_deferred || exchange_step(x, PHASE_OPEN, PHASE_ANSWERING);
 }
 
 static void let_go(struct http_exchange *x)
 {
-    pthread_mutex_lock(&x->server->lock);
-    bool held = x->held;
-    x->held = false;
-    pthread_mutex_unlock(&x->server->lock);
-    if (held)
+    if (atomic_exchange(&x->held, false))
         exchange_unref(x);
+}
+
+static void resume(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+    pthread_mutex_lock(&s->lock);
+    x->entry->waiting = NULL;
+    s->suspended--;
+    MHD_resume_connection(x->connection);
+    if (s->no_defer)
+        pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void publish(struct http_exchange *x, unsigned status, struct MHD_Response *response,
                     bool was_deferred)
 {
-    struct http_server *s = x->server;
-    pthread_mutex_lock(&s->lock);
     x->status = status;
     x->response = response;
-    x->phase = PHASE_ANSWERED;
-    if (was_deferred) {
-        x->entry->waiting = NULL;
-        s->suspended--;
-        MHD_resume_connection(x->connection);
-        if (s->no_defer)
-            pthread_cond_broadcast(&s->changed);
-    }
-    pthread_mutex_unlock(&s->lock);
+    atomic_store(&x->phase, PHASE_ANSWERED);
+    if (was_deferred)
+        resume(x);
     let_go(x);
 }
 
@@ -410,22 +407,22 @@ void http_exchange_reply_stream(struct http_exchange *x, unsigned status, const 
     send_response(x, status, content_type, r, was_deferred);
 }
 
+/* Nobody else knows the exchange yet, so it can be suspended before the step is visible; the lock
+ * keeps the guard from looking in between. */
 void http_exchange_defer(struct http_exchange *x)
 {
     struct http_server *s = x->server;
+    if (exchange_phase(x) != PHASE_OPEN)
+        return;
     pthread_mutex_lock(&s->lock);
-    if (x->phase == PHASE_OPEN) {
-        x->held = true;
-        atomic_fetch_add(&x->refs, 1);
-        if (s->no_defer) {
-            x->phase = PHASE_EXPIRED;
-        } else {
-            x->phase = PHASE_DEFERRED;
-            x->entry->waiting = x;
-            s->suspended++;
-            MHD_suspend_connection(x->connection);
-        }
+    atomic_store(&x->held, true);
+    atomic_fetch_add(&x->refs, 1);
+    if (!s->no_defer) {
+        x->entry->waiting = x;
+        s->suspended++;
+        MHD_suspend_connection(x->connection);
     }
+    atomic_store(&x->phase, s->no_defer ? PHASE_EXPIRED : PHASE_DEFERRED);
     pthread_mutex_unlock(&s->lock);
 }
 

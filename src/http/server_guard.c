@@ -110,9 +110,8 @@ void guard_on_connection(void *server, struct MHD_Connection *connection, void *
 static void expire(struct http_server *s, struct connection_entry *e)
 {
     struct http_exchange *x = e->waiting;
-    if (x == NULL || x->phase != PHASE_DEFERRED)
+    if (x == NULL || !exchange_step(x, PHASE_DEFERRED, PHASE_EXPIRED))
         return;
-    x->phase = PHASE_EXPIRED;
     e->waiting = NULL;
     s->suspended--;
     guard_set_deadline(e, s->options.request_deadline_s);

@@ -8,8 +8,9 @@
  *   server_tls.c       certificates and client verification
  *
  * Threads: libmicrohttpd's poll threads, one guard thread, and whatever threads callers answer
- * deferred exchanges from. `lock` covers the list of connections and the phase of every exchange;
- * it is taken before libmicrohttpd's own locks, never after. */
+ * deferred exchanges from. `lock` covers the list of connections and who is parked; it is taken
+ * before libmicrohttpd's own locks, never after. A request that is answered at once takes no lock.
+ */
 #ifndef HTTP_SERVER_INTERNAL_H
 #define HTTP_SERVER_INTERNAL_H
 
@@ -109,6 +110,8 @@ struct pairs {
     size_t count;
 };
 
+/* Open to answering or deferred; deferred to answering or expired; answering to answered. Whoever
+ * makes the step (compare and exchange) has what comes with it. */
 enum phase {
     PHASE_OPEN,      /* nobody has answered */
     PHASE_DEFERRED,  /* parked: the connection is suspended */
@@ -142,8 +145,8 @@ struct http_exchange {
     void *state;
 
     /* the answer */
-    enum phase phase; /* under server->lock */
-    bool held;        /* under server->lock: a holder still has to reply */
+    _Atomic(enum phase) phase;
+    atomic_bool held; /* a holder still has to reply */
     unsigned status;
     struct MHD_Response *response;
     struct pair reply_headers[HTTP_REPLY_HEADERS_MAX];
@@ -156,7 +159,9 @@ struct http_exchange *exchange_new(struct http_server *s, struct MHD_Connection 
                                    const char *target);
 bool exchange_keep_headers(struct http_exchange *x) MUST_USE;
 void exchange_unref(struct http_exchange *x);
-enum phase exchange_phase(struct http_exchange *x);
+enum phase exchange_phase(const struct http_exchange *x);
+/* The step from one phase to another; false when the exchange is not in `from`. */
+bool exchange_step(struct http_exchange *x, enum phase from, enum phase to);
 /* Answers with `status` the way the owner of the server words it. */
 void exchange_fall_back(struct http_exchange *x, unsigned status);
 /* Hands the answer to libmicrohttpd; poll thread only. */
