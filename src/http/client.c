@@ -10,34 +10,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "http/client_internal.h"
 #include "http/limits.h"
-
-struct http_client {
-    CURL *easy;
-    CURLM *multi;
-    struct extra_roots *roots;
-    char *unix_socket;
-    char *client_cert_path;
-    char *client_key_path;
-    char *user_agent;
-    unsigned redirects_max;
-    bool ignore_proxy;
-    const atomic_bool *cancel;
-    char curl_text[CURL_ERROR_SIZE];
-};
-
-/* What one call collects. */
-struct transfer {
-    const struct http_request *request;
-    struct http_response *response;
-    struct http_url url;
-    char peer[PATH_TEXT_MAX]; /* how messages call the other side */
-    bool headers_too_large;
-    bool body_too_large;
-    bool canceled;
-};
 
 static bool out_of_memory(struct error *err)
 {
@@ -219,14 +193,21 @@ static void set_route(struct setup *s, const struct http_client *c, const struct
         set_text(s, CURLOPT_PROXY, "");
 }
 
-static void set_limits(struct setup *s, const struct http_request *r)
+/* Nothing waits for ever, not even by mistake. */
+long transfer_timeout_ms(const struct transfer *t)
 {
+    return t->request->timeout_ms != 0 ? (long)t->request->timeout_ms : HTTP_CLIENT_TIMEOUT_MS;
+}
+
+static void set_limits(struct setup *s, const struct transfer *t)
+{
+    size_t body_max = t->request->body_max;
     set_long(s, CURLOPT_NOSIGNAL, 1);
     set_long(s, CURLOPT_QUICK_EXIT, 1); /* a resolver that hangs holds up nobody */
-    set_long(s, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-    set_long(s, CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms);
-    if (s->rc == CURLE_OK && r->body_max > 0)
-        s->rc = curl_easy_setopt(s->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->body_max);
+    set_long(s, CURLOPT_TIMEOUT_MS, transfer_timeout_ms(t));
+    set_long(s, CURLOPT_CONNECTTIMEOUT_MS, transfer_timeout_ms(t));
+    if (s->rc == CURLE_OK && body_max > 0)
+        s->rc = curl_easy_setopt(s->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)body_max);
     set_long(s, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 }
 
@@ -253,7 +234,7 @@ static bool prepare(struct http_client *c, struct transfer *t, struct curl_slist
     set_method(&s, t->request);
     set_tls(&s, c);
     set_route(&s, c, t);
-    set_limits(&s, t->request);
+    set_limits(&s, t);
     set_receivers(&s, t);
     return s.rc == CURLE_OK || error_set(err, "http/memory", NULL, "cannot prepare the request: %s",
                                          curl_easy_strerror(s.rc));
@@ -331,103 +312,6 @@ static CURLcode run(struct http_client *c, struct transfer *t)
     return rc;
 }
 
-/* ---- saying what went wrong ---- */
-
-static bool fail_connect(const struct http_client *c, const struct transfer *t, struct error *err)
-{
-    long why = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &why);
-    if (why == ECONNREFUSED)
-        return error_set(err, "http/connect", NULL, "nobody listens at %s (connection refused)",
-                         t->peer);
-    if (c->unix_socket != NULL && access(c->unix_socket, F_OK) != 0)
-        return error_set(err, "http/connect", NULL, "there is no socket %s", c->unix_socket);
-    return error_set(err, "http/connect", NULL, "cannot connect to %s (%s)", t->peer,
-                     why != 0 ? strerror((int)why) : c->curl_text);
-}
-
-static bool fail_timeout(const struct http_client *c, const struct transfer *t, struct error *err)
-{
-    long sent = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
-    return error_set(err, "http/timeout", NULL,
-                     sent > 0 ? "%s did not answer in full within %u ms"
-                              : "%s did not accept a connection within %u ms",
-                     t->peer, t->request->timeout_ms);
-}
-
-/* A server that refuses our certificate says so after the handshake, when we are already sending:
- * libcurl sees its alert, or only that the connection is gone. */
-static bool refused_after_handshake(const struct http_client *c, const struct transfer *t,
-                                    CURLcode rc)
-{
-    long fresh = 0;
-    curl_easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &fresh);
-    bool tls = strcmp(t->url.scheme, "https") == 0;
-    return tls && (strstr(c->curl_text, "alert") != NULL || (rc == CURLE_SEND_ERROR && fresh > 0));
-}
-
-static bool fail_broken(const struct http_client *c, const struct transfer *t, CURLcode rc,
-                        struct error *err)
-{
-    if (t->response->headers.len > 0)
-        return error_set(err, "http/protocol", NULL, "the answer of %s breaks off: %s", t->peer,
-                         c->curl_text);
-    if (refused_after_handshake(c, t, rc))
-        return error_set(err, "http/tls", NULL,
-                         "%s refuses our side of TLS, or went away after the handshake: %s",
-                         t->peer, c->curl_text);
-    return error_set(err, "http/connect", NULL, "%s closed the connection without an answer",
-                     t->peer);
-}
-
-static bool fail_too_large(const struct transfer *t, struct error *err)
-{
-    if (t->headers_too_large)
-        return error_set(err, "http/too-large", NULL,
-                         "the headers of the answer of %s are larger than %d bytes", t->peer,
-                         HTTP_CLIENT_HEADER_TEXT_MAX);
-    return error_set(err, "http/too-large", NULL, "the answer of %s is larger than %zu bytes",
-                     t->peer, t->request->body_max);
-}
-
-static bool fail(const struct http_client *c, const struct transfer *t, CURLcode rc,
-                 struct error *err)
-{
-    const char *text = c->curl_text[0] != '\0' ? c->curl_text : curl_easy_strerror(rc);
-    if (t->canceled)
-        return error_set(err, "http/canceled", NULL, "the request to %s was canceled", t->peer);
-    if (t->headers_too_large || t->body_too_large || rc == CURLE_FILESIZE_EXCEEDED)
-        return fail_too_large(t, err);
-    switch (rc) {
-    case CURLE_COULDNT_CONNECT:
-        return fail_connect(c, t, err);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return error_set(err, "http/connect", NULL, "cannot resolve the host name '%s'",
-                         t->url.host);
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return error_set(err, "http/connect", NULL, "cannot resolve the proxy: %s", text);
-    case CURLE_OPERATION_TIMEDOUT:
-        return fail_timeout(c, t, err);
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-        return fail_broken(c, t, rc, err);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ENGINE_NOTFOUND:
-        return error_set(err, "http/tls", NULL, "TLS with %s failed: %s", t->peer, text);
-    case CURLE_OUT_OF_MEMORY:
-        return out_of_memory(err);
-    default:
-        return error_set(err, "http/protocol", NULL, "the answer of %s is not usable HTTP: %s",
-                         t->peer, text);
-    }
-}
-
 /* ---- the call ---- */
 
 static void name_peer(const struct http_client *c, struct transfer *t)
@@ -459,7 +343,7 @@ bool http_client_call(struct http_client *client, const struct http_request *req
         return false;
     CURLcode rc = run(client, &t);
     if (rc != CURLE_OK || t.canceled) {
-        fail(client, &t, rc, err);
+        transfer_fail(client, &t, rc, err);
         http_response_free(response);
         return false;
     }

@@ -6,6 +6,7 @@
 enum {
     /* client */
     HTTP_URL_TEXT_MAX = 4096,
+    HTTP_CLIENT_TIMEOUT_MS = 30000, /* where a request names none */
     HTTP_CA_FILE_MAX = 1024 * 1024,
     HTTP_CLIENT_POLL_MS = 50, /* how long a cancel flag may go unseen */
     HTTP_RETRY_AFTER_MAX_S = 3600,
@@ -20,7 +21,10 @@ enum {
     HTTP_REPLY_HEADERS_MAX = 24,
     HTTP_QUERY_MAX = 32,           /* parameters of one request that are looked at */
     HTTP_STREAM_BLOCK = 64 * 1024, /* read size of a streamed response */
-    HTTP_GUARD_TICK_MS = 250,      /* how late a deadline may be noticed */
+    HTTP_CROWDED_PERCENT = 75,     /* of the connections a server may have: then patience shrinks */
+    HTTP_CROWDED_WAITING_MS = 2000,   /* to this, for connections without a request */
+    HTTP_CROWDED_RECEIVING_MS = 5000, /* and this, for requests that are not complete */
+    HTTP_GUARD_TICK_MS = 250,         /* how late a deadline may be noticed */
 };
 
 #endif

@@ -4,7 +4,8 @@
  * body_max) and must not block: it answers at once, or calls http_exchange_defer() and answers
  * later from any thread. A route with `stream` gets the body piece by piece instead and may block
  * on disk. Limits: total deadline per request (a dripping client is cut off), inactivity,
- * connections, header size. */
+ * connections (when most places are taken, those without a request are cut after seconds), header
+ * size. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 

@@ -24,7 +24,7 @@ void *dispatch_on_target(void *server, const char *target, struct MHD_Connection
     struct http_server *s = server;
     struct http_exchange *x = exchange_new(s, connection, target);
     if (x != NULL)
-        guard_set_deadline(x->entry, s->options.request_deadline_s);
+        guard_set_stage(x->entry, STAGE_RECEIVING, s->options.request_deadline_s);
     return x;
 }
 
@@ -185,7 +185,7 @@ static enum MHD_Result answer_now(struct http_exchange *x)
 
 static void begin_stream(struct http_exchange *x)
 {
-    guard_set_deadline(x->entry, 0);
+    guard_set_stage(x->entry, STAGE_STREAMING, 0);
     if (!x->route->stream->begin(x, x->server->options.ctx) && !is_answered(x))
         x->refusal = 500;
 }
@@ -241,7 +241,7 @@ static unsigned answer_deadline_s(const struct http_exchange *x)
 static void handle(struct http_exchange *x)
 {
     void *ctx = x->server->options.ctx;
-    guard_set_deadline(x->entry, answer_deadline_s(x));
+    guard_set_stage(x->entry, STAGE_ANSWERING, answer_deadline_s(x));
     if (x->refusal != 0)
         exchange_fall_back(x, x->refusal);
     else if (x->route->stream != NULL)
@@ -295,9 +295,7 @@ void dispatch_on_completed(void *server, struct MHD_Connection *connection, void
     struct http_exchange *x = *exchange;
     if (x == NULL)
         return;
-    guard_set_deadline(x->entry, s->options.idle_timeout_s > s->options.request_deadline_s
-                                     ? s->options.idle_timeout_s
-                                     : s->options.request_deadline_s);
+    guard_set_waiting(s, x->entry);
     *exchange = NULL;
     atomic_fetch_sub(&s->active, 1);
     exchange_unref(x);

@@ -13,11 +13,19 @@
 #include "base/clock.h"
 #include "http/server_internal.h"
 
-void guard_set_deadline(struct connection_entry *e, unsigned seconds)
+void guard_set_stage(struct connection_entry *e, enum stage stage, unsigned seconds)
 {
-    long long at =
-        seconds == 0 ? NO_DEADLINE : (long long)clock_monotonic_ms() + 1000LL * (long long)seconds;
-    atomic_store(&e->deadline_ms, at);
+    long long now = (long long)clock_monotonic_ms();
+    atomic_store(&e->stage, (int)stage);
+    atomic_store(&e->since_ms, now);
+    atomic_store(&e->deadline_ms, seconds == 0 ? NO_DEADLINE : now + 1000LL * (long long)seconds);
+}
+
+void guard_set_waiting(const struct http_server *s, struct connection_entry *e)
+{
+    unsigned idle = s->options.idle_timeout_s;
+    unsigned deadline = s->options.request_deadline_s;
+    guard_set_stage(e, STAGE_WAITING, idle > deadline ? idle : deadline);
 }
 
 /* ---- connections come and go (poll threads) ---- */
@@ -46,6 +54,7 @@ static void link_entry(struct http_server *s, struct connection_entry *e)
     else
         pthread_cond_broadcast(&s->changed); /* the guard sleeps while there is nobody */
     s->entries = e;
+    s->entry_count++;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -58,14 +67,8 @@ static void unlink_entry(struct http_server *s, struct connection_entry *e)
         s->entries = e->next;
     if (e->next != NULL)
         e->next->prev = e->prev;
+    s->entry_count--;
     pthread_mutex_unlock(&s->lock);
-}
-
-static unsigned patience_s(const struct http_server *s)
-{
-    unsigned idle = s->options.idle_timeout_s;
-    unsigned deadline = s->options.request_deadline_s;
-    return idle > deadline ? idle : deadline;
 }
 
 static void connection_opened(struct http_server *s, struct MHD_Connection *connection,
@@ -80,7 +83,7 @@ static void connection_opened(struct http_server *s, struct MHD_Connection *conn
     }
     e->fd = info->connect_fd;
     name_peer(connection, e->peer);
-    guard_set_deadline(e, patience_s(s));
+    guard_set_waiting(s, e);
     link_entry(s, e);
     *entry = e;
     if (e->tls != NULL)
@@ -114,16 +117,35 @@ static void expire(struct http_server *s, struct connection_entry *e)
         return;
     e->waiting = NULL;
     s->suspended--;
-    guard_set_deadline(e, s->options.request_deadline_s);
+    guard_set_stage(e, STAGE_ANSWERING, s->options.request_deadline_s);
     MHD_resume_connection(x->connection);
+}
+
+/* Lock held. Few places are left: who does not use theirs gives it up. */
+static bool is_crowded(const struct http_server *s)
+{
+    size_t places = s->options.connections_max * s->listener_count;
+    return s->entry_count * 100 >= places * HTTP_CROWDED_PERCENT;
+}
+
+static bool is_late(const struct connection_entry *e, long long now, bool crowded)
+{
+    long long age = now - atomic_load(&e->since_ms);
+    int stage = atomic_load(&e->stage);
+    if (crowded && stage == STAGE_WAITING && age > HTTP_CROWDED_WAITING_MS)
+        return true;
+    if (crowded && stage == STAGE_RECEIVING && age > HTTP_CROWDED_RECEIVING_MS)
+        return true;
+    return atomic_load(&e->deadline_ms) <= now;
 }
 
 /* Lock held. */
 static void cut_late(struct http_server *s)
 {
     long long now = (long long)clock_monotonic_ms();
+    bool crowded = is_crowded(s);
     for (struct connection_entry *e = s->entries; e != NULL; e = e->next) {
-        if (atomic_load(&e->deadline_ms) > now)
+        if (!is_late(e, now, crowded))
             continue;
         if (e->waiting != NULL) {
             expire(s, e);

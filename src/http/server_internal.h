@@ -47,10 +47,19 @@ void tls_identity_unref(struct tls_identity *t);
 
 /* ---- connections ---- */
 
+enum stage {
+    STAGE_WAITING,   /* no request yet, or not the next one */
+    STAGE_RECEIVING, /* from the request line to the end of the body */
+    STAGE_STREAMING, /* a streamed body: as long as it takes */
+    STAGE_ANSWERING
+};
+
 struct connection_entry {
     struct connection_entry *prev, *next; /* under server->lock */
     int fd;
-    atomic_llong deadline_ms;      /* monotonic; NO_DEADLINE = none */
+    atomic_int stage;
+    atomic_llong since_ms;         /* when the stage began; monotonic */
+    atomic_llong deadline_ms;      /* of the stage; NO_DEADLINE = none */
     struct http_exchange *waiting; /* suspended for a deferred answer; under server->lock */
     struct tls_identity *tls;      /* NULL on plain connections */
     atomic_bool peer_verified;     /* the client's certificate was good */
@@ -76,6 +85,7 @@ struct http_server {
     pthread_mutex_t lock;
     pthread_cond_t changed;           /* connections came or went, or stop */
     struct connection_entry *entries; /* under lock */
+    size_t entry_count;               /* under lock */
     size_t suspended;                 /* under lock: connections parked inside libmicrohttpd */
     bool no_defer;                    /* under lock: stopping, nobody may be parked any more */
     bool guard_quit;                  /* under lock */
@@ -94,7 +104,9 @@ void guard_stop(struct http_server *s);
 /* libmicrohttpd's MHD_NotifyConnectionCallback. */
 void guard_on_connection(void *server, struct MHD_Connection *connection, void **entry,
                          enum MHD_ConnectionNotificationCode code);
-void guard_set_deadline(struct connection_entry *e, unsigned seconds);
+/* A stage begins; it may last so long, 0 = for ever (then only inactivity ends it). */
+void guard_set_stage(struct connection_entry *e, enum stage stage, unsigned seconds);
+void guard_set_waiting(const struct http_server *s, struct connection_entry *e);
 /* Gives every parked exchange the answer 503 and lets none be parked again. */
 void guard_release_all(struct http_server *s);
 

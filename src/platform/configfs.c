@@ -231,10 +231,7 @@ static bool run_attempt(struct attempt *a, struct buf *quote, struct error *err)
 
 static bool is_stopped(const struct configfs_request *r)
 {
-    for (size_t i = 0; i < 2; i++)
-        if (r->stop[i] != NULL && atomic_load(r->stop[i]))
-            return true;
-    return false;
+    return r->stop != NULL && atomic_load(r->stop);
 }
 
 static void back_off(const struct configfs_request *r, unsigned attempt)

@@ -16,7 +16,7 @@ struct configfs_request {
     const uint8_t *report_data; /* [REPORT_DATA_LEN] */
     int64_t deadline_ms;        /* clock_monotonic_ms(); no try is begun after it */
     unsigned backoff_ms;        /* 0 = 1000; tests are less patient */
-    const atomic_bool *stop[2]; /* give up between tries when one of them is true; may be NULL */
+    const atomic_bool *stop;    /* gives up between tries when it is true; may be NULL */
 };
 
 /* Appends the quote. Blocks for as long as the kernel does (it waits up to 30 s for the host).

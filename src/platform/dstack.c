@@ -4,7 +4,6 @@
 #include "platform/dstack.h"
 
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,8 @@
 #include "base/codec.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/json_reader.h"
 #include "http/client.h"
+#include "platform/dstack_reply.h"
 #include "platform/limits.h"
 #include "platform/quote_check.h"
 #include "quote/eventlog.h"
@@ -212,53 +211,7 @@ static bool call(struct dstack *d, const char *method, struct buf *body, size_t 
     return ok;
 }
 
-/* ---- reading replies ---- */
-
-static bool malformed(const char *method, const struct json_reader *r, struct error *err)
-{
-    struct error why = {0};
-    json_reader_error(r, NULL, method, &why);
-    return error_set(err, "platform/agent", why.field,
-                     "the reply of the dstack agent to %s cannot be used: %s", method, why.message);
-}
-
-/* Hex of either case, with any number of "0x" in front. */
-static struct slice without_prefix(struct slice hex)
-{
-    while (hex.len >= 2 && hex.data[0] == '0' && (hex.data[1] | 0x20) == 'x')
-        hex = slice_cut(hex, 2, hex.len);
-    return hex;
-}
-
-struct key_reply {
-    char key[DSTACK_KEY_TEXT_MAX];
-};
-
-static void wipe_key_reply(struct key_reply *r)
-{
-    secret_wipe(r, sizeof *r);
-}
-
-static bool read_key(struct slice body, struct secret *out, struct error *err)
-{
-    static const struct json_field fields[] = {
-        JSON_FIELD(struct key_reply, key, "key", json_field_text)};
-    struct key_reply reply __attribute__((cleanup(wipe_key_reply))) = {{0}};
-    struct json_reader r;
-    json_reader_open(&r, body);
-    if (!json_reader_fields(&r, fields, 1, &reply, NULL) || !json_reader_finish(&r))
-        return malformed("GetKey", &r, err);
-    struct secret key SECRET_AUTO = {0};
-    if (!secret_alloc(&key, DSTACK_KEY_LEN, err))
-        return false;
-    if (!hex_decode(without_prefix(slice_str(reply.key)), key.data, key.len))
-        return error_set(err, "platform/agent", "key",
-                         "the reply of the dstack agent to GetKey has no key of %d bytes in hex",
-                         DSTACK_KEY_LEN);
-    *out = key;
-    key = (struct secret){0};
-    return true;
-}
+/* ---- methods ---- */
 
 bool dstack_get_key(struct dstack *d, const char *path, struct secret *out, struct error *err)
 {
@@ -268,43 +221,14 @@ bool dstack_get_key(struct dstack *d, const char *path, struct secret *out, stru
     json_append_string(&body, slice_str(path));
     buf_append_str(&body, ",\"purpose\":\"\",\"algorithm\":\"secp256k1\"}");
     return call(d, "GetKey", &body, DSTACK_KEY_REPLY_MAX, &reply, err) &&
-           read_key(buf_slice(&reply.body), out, err);
+           dstack_read_key(buf_slice(&reply.body), out, err);
 }
-
-/* ---- quotes ---- */
 
 void dstack_quote_free(struct dstack_quote *q)
 {
     buf_free(&q->quote);
     buf_free(&q->event_log);
     buf_free(&q->vm_config);
-}
-
-static bool field_string(struct json_reader *r, void *member, size_t size)
-{
-    (void)size;
-    return json_reader_string(r, member);
-}
-
-static bool field_hex(struct json_reader *r, void *member, size_t size)
-{
-    (void)size;
-    struct buf hex BUF_AUTO = BUF_INIT(DSTACK_REPLY_MAX);
-    return json_reader_string(r, &hex) &&
-           (hex_decode_append(without_prefix(buf_slice(&hex)), member) ||
-            json_reader_refuse(r, "not the hex digits of a quote"));
-}
-
-static bool read_quote(struct slice body, struct dstack_quote *out, struct error *err)
-{
-    static const struct json_field fields[] = {
-        JSON_FIELD(struct dstack_quote, quote, "quote", field_hex),
-        JSON_FIELD_OPTIONAL(struct dstack_quote, event_log, "event_log", field_string),
-        JSON_FIELD_OPTIONAL(struct dstack_quote, vm_config, "vm_config", field_string)};
-    struct json_reader r;
-    json_reader_open(&r, body);
-    return (json_reader_fields(&r, fields, 3, out, NULL) && json_reader_finish(&r)) ||
-           malformed("GetQuote", &r, err);
 }
 
 bool dstack_get_quote(struct dstack *d, const uint8_t report_data[64], struct dstack_quote *out,
@@ -319,15 +243,13 @@ bool dstack_get_quote(struct dstack *d, const uint8_t report_data[64], struct ds
     hex_append(&body, slice_of(report_data, REPORT_DATA_LEN));
     buf_append_str(&body, "\"}");
     if (!call(d, "GetQuote", &body, DSTACK_REPLY_MAX, &reply, err) ||
-        !read_quote(buf_slice(&reply.body), &q, err) ||
+        !dstack_read_quote(buf_slice(&reply.body), &q, err) ||
         !quote_check(buf_slice(&q.quote), report_data, err))
         return false;
     *out = q;
     q = (struct dstack_quote){0};
     return true;
 }
-
-/* ---- the rest ---- */
 
 bool dstack_emit_event(struct dstack *d, const char *event, struct slice payload, struct error *err)
 {
@@ -341,12 +263,7 @@ bool dstack_emit_event(struct dstack *d, const char *event, struct slice payload
     pthread_mutex_lock(&d->emit_lock);
     bool ok = call(d, "EmitEvent", &body, DSTACK_ERROR_REPLY_MAX, &reply, err);
     pthread_mutex_unlock(&d->emit_lock);
-    struct json_reader r;
-    json_reader_open(&r, buf_slice(&reply.body));
-    if (!ok)
-        return false;
-    json_reader_skip(&r, NULL); /* "null" where it succeeded */
-    return json_reader_finish(&r) || malformed("EmitEvent", &r, err);
+    return ok && dstack_read_any("EmitEvent", buf_slice(&reply.body), err);
 }
 
 static bool ask_empty(struct dstack *d, const char *method, struct http_response *reply,
@@ -360,36 +277,17 @@ static bool ask_empty(struct dstack *d, const char *method, struct http_response
 bool dstack_info(struct dstack *d, struct buf *json, struct error *err)
 {
     struct http_response reply HTTP_RESPONSE_AUTO = {0};
-    if (!ask_empty(d, "Info", &reply, err))
+    if (!ask_empty(d, "Info", &reply, err) ||
+        !dstack_read_object("Info", buf_slice(&reply.body), err))
         return false;
-    struct json_reader r;
-    json_reader_open(&r, buf_slice(&reply.body));
-    json_reader_object(&r);
-    while (json_reader_more(&r))
-        json_reader_skip(&r, NULL);
-    if (!json_reader_finish(&r))
-        return malformed("Info", &r, err);
     return buf_append(json, buf_slice(&reply.body)) ||
            error_set(err, "platform/agent", "Info", "the agent's Info is larger than %zu bytes",
                      json->max);
 }
 
-struct version_reply {
-    char version[DSTACK_VERSION_MAX];
-};
-
 bool dstack_version(struct dstack *d, char out[DSTACK_VERSION_MAX], struct error *err)
 {
-    static const struct json_field fields[] = {
-        JSON_FIELD(struct version_reply, version, "version", json_field_text)};
     struct http_response reply HTTP_RESPONSE_AUTO = {0};
-    if (!ask_empty(d, "Version", &reply, err))
-        return false;
-    struct version_reply read = {{0}};
-    struct json_reader r;
-    json_reader_open(&r, buf_slice(&reply.body));
-    if (!json_reader_fields(&r, fields, 1, &read, NULL) || !json_reader_finish(&r))
-        return malformed("Version", &r, err);
-    memcpy(out, read.version, sizeof read.version);
-    return true;
+    return ask_empty(d, "Version", &reply, err) &&
+           dstack_read_version(buf_slice(&reply.body), out, err);
 }

@@ -215,6 +215,8 @@ static void test_quote(void **state)
     /* a caller without room for it */
     struct buf small BUF_AUTO = BUF_INIT(100);
     assert_false(quote_source_take(s, report_data, &small, NULL, &err));
+    assert_string_equal(err.code, "platform/quote");
+    assert_non_null(strstr(err.message, "room for"));
     quote_source_close(&s);
 }
 
