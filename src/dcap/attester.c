@@ -187,7 +187,7 @@ bool attester_open(const struct quote *q, struct slice chain_pem, const struct d
         return false;
     ATTESTER_AUTO struct attester *a = calloc(1, sizeof *a);
     if (a == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     atomic_init(&a->holders, 1);
     if (!p256_key_open(q->attestation_key, &a->attestation_key, NULL))
         return error_set(err, "signature/attestation-key", "attestationKey",

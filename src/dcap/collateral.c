@@ -62,7 +62,7 @@ bool collateral_copy(unsigned wanted, const struct collateral *from, struct coll
         buf_reset(&into->part[i]);
         ok = buf_append(&into->part[i], buf_slice(&from->part[i])) && ok;
     }
-    return ok ? true : error_set(err, "memory/exhausted", NULL, "out of memory");
+    return ok ? true : error_set(err, "memory", NULL, "out of memory");
 }
 
 static bool too_large(enum collateral_part part, struct error *err)

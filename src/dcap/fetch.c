@@ -26,10 +26,9 @@ static bool ends_with(const char *text, size_t len, const char *end)
 bool fetch_endpoint_open(const char *base, struct fetch_endpoint *out, struct error *err)
 {
     struct http_url url;
-    if (!http_url_parse(base, &url, err))
-        return error_prefix(err, "collateral service");
-    if (strpbrk(base, "?#") != NULL)
-        return error_set(err, "http/url", base, "collateral service: %s has a query", base);
+    if (!http_url_parse(base, &url, NULL) || strpbrk(base, "?#") != NULL)
+        return error_set(err, "config/collateral-url", base,
+                         "the collateral service \"%s\" is not the address of one", base);
     size_t len = strlen(base);
     while (len > 0 && base[len - 1] == '/')
         len--;
@@ -38,7 +37,7 @@ bool fetch_endpoint_open(const char *base, struct fetch_endpoint *out, struct er
             len -= strlen(known_paths[i]);
     out->base = strndup(base, len);
     if (out->base == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     atomic_init(&out->not_before_ms, 0);
     return true;
 }

@@ -14,7 +14,8 @@ struct fetch_endpoint {
     _Atomic(int64_t) not_before_ms; /* monotonic: it asked to be left alone until then */
 };
 
-/* Cuts what people put behind the host: a slash, "/sgx/certification/v4". Codes http/url. */
+/* Cuts what people put behind the host: a slash, "/sgx/certification/v4". Code
+ * config/collateral-url. */
 bool fetch_endpoint_open(const char *base, struct fetch_endpoint *out, struct error *err) MUST_USE;
 void fetch_endpoint_close(struct fetch_endpoint *e);
 

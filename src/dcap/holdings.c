@@ -66,7 +66,7 @@ bool holdings_open(const struct gatherer *gatherer, const struct dcap_root *root
 {
     struct holdings *h = calloc(1, sizeof *h);
     if (h == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->loaded, NULL);
     h->gatherer = gatherer;
@@ -143,7 +143,7 @@ static bool load(const struct holdings *h, const struct entry *e, bool refresh, 
     struct gather_wish wish = {.tee = e->tee, .issuer = &facts->issuer, .refresh = refresh};
     HOLDING_AUTO struct holding *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     atomic_init(&fresh->holders, 1);
     collateral_init(&fresh->documents);
     memcpy(wish.fmspc, facts->fmspc, sizeof wish.fmspc);
@@ -216,7 +216,7 @@ bool holdings_get(struct holdings *h, enum tee_type tee, struct attester *attest
     pthread_mutex_lock(&h->lock);
     struct entry *e = find_entry(h, tee, attester);
     if (e == NULL) {
-        error_set(err, "memory/exhausted", NULL, "no room for another platform model");
+        error_set(err, "memory", NULL, "no room for another platform model");
     } else {
         e->used = ++h->clock;
         e->users++;

@@ -45,7 +45,7 @@ bool shelf_open(const char *dir, const struct dcap_root *root, const struct dcap
     if (s == NULL || (dir != NULL && own_dir == NULL)) {
         free(s);
         free(own_dir);
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     }
     pthread_mutex_init(&s->lock, NULL);
     s->dir = own_dir;
@@ -116,7 +116,7 @@ static bool remember(struct shelf *s, const struct document_key *key,
     if (slot == NULL)
         slot = new_slot(s, key);
     if (slot == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     if (!collateral_copy(document_parts(key->kind), from, &slot->documents, err))
         return false;
     slot->mark = *mark;

@@ -67,7 +67,7 @@ bool trusted_collateral_open(const struct collateral *documents, const struct pc
 {
     TRUSTED_COLLATERAL_AUTO struct trusted_collateral *t = malloc(sizeof *t);
     if (t == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     if (!document_root_crl(documents, issuer, root, &t->root_crl, err) ||
         !document_pck_crl(documents, issuer, &t->pck_crl, err) ||
         !open_documents(documents, root, t, err))

@@ -68,7 +68,7 @@ static bool open_parts(const struct dcap_verifier_options *options, struct dcap_
     v->options.evaluation_number_min = options->evaluation_number_min;
     v->notices = options->notices;
     if (options->ca_path != NULL && (v->ca_path = strdup(options->ca_path)) == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     v->http = (struct http_client_options){.ca_path = v->ca_path, .cancel = options->cancel};
     if (!open_root(options, &v->root, err) || !open_endpoints(options, v, err) ||
         !shelf_open(options->cache_dir, &v->root, &v->notices, &v->shelf, err))
@@ -90,7 +90,7 @@ bool dcap_verifier_open(const struct dcap_verifier_options *options, struct dcap
 {
     DCAP_VERIFIER_AUTO struct dcap_verifier *v = calloc(1, sizeof *v);
     if (v == NULL)
-        return error_set(err, "memory/exhausted", NULL, "out of memory");
+        return error_set(err, "memory", NULL, "out of memory");
     attester_cache_init(&v->attesters);
     if (!open_parts(options, v, err))
         return false;

@@ -699,7 +699,7 @@ static void knows_where_documents_are(void **state)
         struct fetch_endpoint e;
         struct error err = {.code = ""};
         assert_false(fetch_endpoint_open(bad[i], &e, &err));
-        assert_string_equal(err.code, "http/url");
+        assert_string_equal(err.code, "config/collateral-url");
     }
 }
 
