@@ -234,23 +234,33 @@ bool json_reader_name_is(const struct json_reader *r, const char *name)
     return strncmp(name, (const char *)written.data, written.len) == 0 && name[written.len] == 0;
 }
 
+/* One character that does not stand for itself, as UTF-8. */
+static bool append_character(struct json_reader *r, struct slice *rest, struct buf *out)
+{
+    uint32_t point = 0;
+    uint8_t bytes[UTF8_SEQUENCE_MAX];
+    size_t step = character(*rest, &point);
+    if (point == 0)
+        return json_reader_refuse(r, "string contains U+0000");
+    *rest = slice_cut(*rest, step, rest->len);
+    return buf_append(out, slice_of(bytes, utf8_encode(point, bytes)))
+               ? true
+               : json_reader_refuse(r, "string is too long");
+}
+
 bool json_reader_string(struct json_reader *r, struct buf *out)
 {
     struct slice rest;
     bool escaped;
     if (!raw_string(r, &rest, &escaped))
         return false;
-    if (!escaped)
-        return buf_append(out, rest) ? true : json_reader_refuse(r, "string is too long");
     while (rest.len > 0) {
-        uint32_t point = 0;
-        uint8_t bytes[UTF8_SEQUENCE_MAX];
-        size_t step = character(rest, &point);
-        if (point == 0)
-            return json_reader_refuse(r, "string contains U+0000");
-        if (!buf_append(out, slice_of(bytes, utf8_encode(point, bytes))))
+        size_t plain = escaped ? plain_end(rest, 0) : rest.len;
+        if (!buf_append(out, slice_cut(rest, 0, plain)))
             return json_reader_refuse(r, "string is too long");
-        rest = slice_cut(rest, step, rest.len);
+        rest = slice_cut(rest, plain, rest.len);
+        if (rest.len > 0 && !append_character(r, &rest, out))
+            return false;
     }
     return true;
 }

@@ -81,6 +81,17 @@ static bool set_signature(struct buf *out, enum collateral_part part, struct sli
     return buf_append(out, slice_of(signature, sizeof signature)) ? true : too_large(part, err);
 }
 
+static bool set_crl(struct buf *out, enum collateral_part part, struct slice text,
+                    struct error *err)
+{
+    enum { DER_SEQUENCE = 0x30 };
+    if (!x509_crl_decode(text, out, err))
+        return error_prefix(err, "%s", parts[part].name);
+    if (out->len == 0 || out->data[0] != DER_SEQUENCE)
+        return error_set(err, "crl/format", parts[part].name, "%s is not a CRL", parts[part].name);
+    return true;
+}
+
 bool collateral_set(struct collateral *c, enum collateral_part part, struct slice text,
                     struct error *err)
 {
@@ -89,7 +100,7 @@ bool collateral_set(struct collateral *c, enum collateral_part part, struct slic
     buf_free(out);
     *out = BUF_INIT(parts[part].len_max);
     if (parts[part].form == FORM_CRL)
-        ok = x509_crl_decode(text, out, err) ? true : error_prefix(err, "%s", parts[part].name);
+        ok = set_crl(out, part, text, err);
     else if (parts[part].form == FORM_SIGNATURE)
         ok = set_signature(out, part, text, err);
     else
@@ -191,7 +202,8 @@ static void write_part(const struct collateral *c, enum collateral_part part, st
 bool collateral_write_parts(const struct collateral *c, unsigned wanted, struct buf *out,
                             struct error *err)
 {
-    const char *before = "{\n ";
+    const char *before = "\n ";
+    buf_append_byte(out, '{');
     for (size_t i = 0; i < COLLATERAL_PARTS; i++) {
         if ((wanted >> i & 1) == 0)
             continue;

@@ -1,4 +1,4 @@
-/* Writes the seed corpora of the quote, eventlog, cert, crl and pem targets:
+/* Writes the seed corpora of the quote, eventlog, cert, crl, pem and collateral targets:
  * make_seeds <folder of the corpora>. Everything is made up here; nothing comes from real
  * evidence. */
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include "base/codec.h"
 #include "base/file.h"
+#include "sim/world.h"
 #include "support/der_builder.h"
 #include "support/quote_builder.h"
 
@@ -143,13 +144,43 @@ static void pem_seeds(void **state)
     write_seed("pem", "crl-hex", buf_slice(&hex));
 }
 
+/* Documents, the nine-member object, and replies behind the letter that says which. */
+static void collateral_seeds(void **state)
+{
+    (void)state;
+    for (int tdx = 0; tdx <= 1; tdx++) {
+        SIM_WORLD_AUTO struct sim_world w = {0};
+        SIM_COLLATERAL_AUTO struct sim_collateral c = {0};
+        BUF_AUTO struct buf file = BUF_INIT(1 << 20);
+        BUF_AUTO struct buf reply = BUF_INIT(1 << 20);
+        BUF_AUTO struct buf crl = BUF_INIT(1 << 16);
+        struct error err;
+        const struct sim_world_options options = {.now_s = 1767225600,
+                                                  .quote_version = tdx != 0 ? 4 : 3};
+        if (!sim_world_create(&w, &options, &err) ||
+            !sim_collateral_make(&w.pki, &w.collateral, &c, &err) ||
+            !sim_collateral_write(&c, &file, &err))
+            fail_msg("%s", err.message);
+        const char *name = tdx != 0 ? "tdx" : "sgx";
+        write_seed("tcbinfo", name, buf_slice(&c.tcb_info));
+        write_seed("qeidentity", name, buf_slice(&c.qe_identity));
+        write_seed("collateral", name, buf_slice(&file));
+        buf_append_str(&reply, "q{\"enclaveIdentity\":");
+        buf_append(&reply, buf_slice(&c.qe_identity));
+        buf_printf(&reply, ",\"signature\":\"%s\"}", c.qe_identity_signature);
+        write_seed("collateral", tdx != 0 ? "reply-tdx" : "reply-sgx", buf_slice(&reply));
+        buf_append_str(&crl, "c");
+        buf_append(&crl, buf_slice(&c.pck_crl));
+        write_seed("collateral", "crl", buf_slice(&crl));
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest seeds[] = {
         cmocka_unit_test(quote_seeds), cmocka_unit_test(eventlog_seeds),
         cmocka_unit_test(cert_seeds),  cmocka_unit_test(crl_seeds),
-        cmocka_unit_test(pem_seeds),
-    };
+        cmocka_unit_test(pem_seeds),   cmocka_unit_test(collateral_seeds)};
     if (argc != 2) {
         fprintf(stderr, "usage: make_seeds FOLDER\n");
         return 2;
