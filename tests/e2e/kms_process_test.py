@@ -186,6 +186,8 @@ def memory_of(pid):
             match = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
             if match:
                 start, end = int(match[1], 16), int(match[2], 16)
+                if end - start > 1 << 30:  # the shadow of a sanitizer
+                    continue
                 try:
                     memory.seek(start)
                     yield start, memory.read(end - start)

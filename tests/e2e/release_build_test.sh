@@ -61,6 +61,11 @@ for setting in MERO_DEV_ROOT=/nowhere.pem MERO_DEV_NOW=1700000000 DSTACK_SIMULAT
 done
 refuses "mero-kms-phala with ACCEPT_MOCK_ATTESTATION" ACCEPT_MOCK_ATTESTATION ACCEPT_MOCK_ATTESTATION=true \
   LISTEN_ADDR=127.0.0.1:0 USE_ENV_POLICY=true MERO_KMS_STATE_DIR="$scratch/state" "$release/mero-kms-phala"
+release_kms=$source_dir/tests/e2e/support/release_kms.py
+check "mock quote sent to a release KMS: 401 attestation_verification_failed" \
+  python3 "$release_kms" mock-quote "$release/mero-kms-phala"
+check "the same request tells a development KMS apart" not python3 "$release_kms" mock-quote "$dev/mero-kms-phala"
+check "release KMS on a simulator is found out" python3 "$release_kms" simulator "$release/mero-kms-phala"
 cat >>"$home/n/config.toml" <<'TOML'
 
 [tee.kms.phala]
