@@ -7,14 +7,24 @@
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 
+/* The last signature, apart from the key itself, which does not change. */
+struct memory {
+    pthread_mutex_t lock;
+    bool filled;
+    uint8_t digest[SHA256_LEN];
+    uint8_t signature[SIM_SIGNATURE_LEN];
+};
+
 struct sim_key {
     EVP_PKEY *evp;
     uint8_t point[1 + SIM_PUBLIC_LEN]; /* 04 || X || Y */
+    struct memory *last;
 };
 
 static bool key_failed(struct error *err, const char *step)
@@ -80,13 +90,19 @@ static EVP_PKEY *evp_from_scalar(const BIGNUM *scalar, const uint8_t point[1 + S
     return pkey;
 }
 
+static bool open_memory(struct sim_key *key)
+{
+    key->last = calloc(1, sizeof *key->last);
+    return key->last != NULL && pthread_mutex_init(&key->last->lock, NULL) == 0;
+}
+
 bool sim_key_derive(const uint8_t seed[SIM_SEED_LEN], const char *label, struct sim_key **out,
                     struct error *err)
 {
     EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
     BIGNUM *scalar = BN_new();
     struct sim_key *key = calloc(1, sizeof *key);
-    bool ok = group != NULL && scalar != NULL && key != NULL;
+    bool ok = group != NULL && scalar != NULL && key != NULL && open_memory(key);
     if (!ok)
         error_set(err, "sim/memory", NULL, "no memory for a key");
     ok = ok && draw_scalar(seed, label, EC_GROUP_get0_order(group), scalar, err);
@@ -109,6 +125,7 @@ void sim_key_free(struct sim_key **key)
 {
     if (*key != NULL) {
         EVP_PKEY_free((*key)->evp);
+        free((*key)->last);
         free(*key);
         *key = NULL;
     }
@@ -138,8 +155,8 @@ bool sim_key_sign_der(const struct sim_key *key, struct slice message, struct bu
     return true;
 }
 
-bool sim_key_sign(const struct sim_key *key, struct slice message, uint8_t out[SIM_SIGNATURE_LEN],
-                  struct error *err)
+static bool sign_raw(const struct sim_key *key, struct slice message,
+                     uint8_t out[SIM_SIGNATURE_LEN], struct error *err)
 {
     struct buf der BUF_AUTO = BUF_INIT(80);
     if (!sim_key_sign_der(key, message, &der, err))
@@ -150,4 +167,24 @@ bool sim_key_sign(const struct sim_key *key, struct slice message, uint8_t out[S
               BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32) == 32;
     ECDSA_SIG_free(sig);
     return ok || key_failed(err, "unpack a signature");
+}
+
+/* A platform has its quoting enclave's report signed once and sends that signature with every
+ * quote, so asked for the same message again a key gives the same answer. */
+bool sim_key_sign(const struct sim_key *key, struct slice message, uint8_t out[SIM_SIGNATURE_LEN],
+                  struct error *err)
+{
+    struct memory *last = key->last;
+    uint8_t digest[SHA256_LEN];
+    bool ok = true;
+    sha256(message, digest);
+    pthread_mutex_lock(&last->lock);
+    if (!last->filled || memcmp(last->digest, digest, sizeof digest) != 0) {
+        ok = sign_raw(key, message, last->signature, err);
+        memcpy(last->digest, digest, sizeof digest);
+        last->filled = ok;
+    }
+    memcpy(out, last->signature, SIM_SIGNATURE_LEN);
+    pthread_mutex_unlock(&last->lock);
+    return ok;
 }

@@ -1,5 +1,5 @@
 /* P-256 keys that follow from a seed and a label, so that one seed is one whole platform. Nobody's
- * secrets: development builds only. Immutable after creation, usable from many threads. */
+ * secrets: development builds only. Usable from many threads. */
 #ifndef SIM_KEY_H
 #define SIM_KEY_H
 
@@ -17,7 +17,8 @@ void sim_key_free(struct sim_key **key);
 
 const uint8_t *sim_key_public(const struct sim_key *key);   /* X || Y, big-endian, 64 bytes */
 struct evp_pkey_st *sim_key_evp(const struct sim_key *key); /* borrowed */
-/* ECDSA with SHA-256 over message: r || s, big-endian. */
+/* ECDSA with SHA-256 over message: r || s, big-endian. The same message twice in a row gives the
+ * same signature. */
 bool sim_key_sign(const struct sim_key *key, struct slice message, uint8_t out[SIM_SIGNATURE_LEN],
                   struct error *err) MUST_USE;
 /* The same as the DER that certificates carry, appended. */
