@@ -1,6 +1,7 @@
 /* Stateless challenges. */
 #include "kms/challenge.h"
 
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,28 +17,51 @@ static const char id_label[] = "mero-kms/challenge-id/v1";
 static const char nonce_label[] = "mero-kms/challenge-nonce/v1";
 static const char mix_label[] = "mero-kms/challenge-key/v1";
 
+/* HMAC states that have taken the key and a label already: what is left per challenge is short. */
+struct mac_states {
+    crypto_auth_hmacsha256_state id, nonce;
+};
+
 struct kms_mint {
-    struct secret key;
+    struct secret states; /* struct mac_states: as good as the key */
     uint32_t ttl_s;
     atomic_llong latest_s;
 };
 
-bool kms_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s, struct kms_mint **out,
-                   struct error *err)
+static void begin_mac(crypto_auth_hmacsha256_state *state, const uint8_t key[SHA256_LEN],
+                      const char *label, size_t label_len)
 {
-    uint8_t own[32] = {0};
-    struct kms_mint *mint = calloc(1, sizeof(*mint));
-    if (mint == NULL)
-        return error_set(err, "challenge/memory", NULL, "out of memory");
-    if (!secret_alloc(&mint->key, SHA256_LEN, err)) {
-        free(mint);
-        return false;
-    }
+    crypto_auth_hmacsha256_init(state, key, SHA256_LEN);
+    crypto_auth_hmacsha256_update(state, (const unsigned char *)label, label_len);
+}
+
+static void begin_macs(struct kms_mint *mint, struct slice shared_key, bool shared)
+{
+    uint8_t own[32] = {0}, key[SHA256_LEN];
+    struct mac_states states;
     if (!shared)
         random_bytes(own, sizeof(own));
     const struct slice parts[] = {slice_of(mix_label, sizeof(mix_label)), slice_of(own, 32)};
-    hmac_sha256(shared_key, parts, 2, mint->key.data);
+    hmac_sha256(shared_key, parts, 2, key);
+    begin_mac(&states.id, key, id_label, sizeof(id_label));
+    begin_mac(&states.nonce, key, nonce_label, sizeof(nonce_label));
+    memcpy(mint->states.data, &states, sizeof(states));
+    secret_wipe(&states, sizeof(states));
     secret_wipe(own, sizeof(own));
+    secret_wipe(key, sizeof(key));
+}
+
+bool kms_mint_open(struct slice shared_key, bool shared, uint32_t ttl_s, struct kms_mint **out,
+                   struct error *err)
+{
+    struct kms_mint *mint = calloc(1, sizeof(*mint));
+    if (mint == NULL)
+        return error_set(err, "challenge/memory", NULL, "out of memory");
+    if (!secret_alloc(&mint->states, sizeof(struct mac_states), err)) {
+        free(mint);
+        return false;
+    }
+    begin_macs(mint, shared_key, shared);
     mint->ttl_s = ttl_s;
     atomic_init(&mint->latest_s, 0);
     *out = mint;
@@ -48,7 +72,7 @@ void kms_mint_close(struct kms_mint **mint)
 {
     if (*mint == NULL)
         return;
-    secret_free(&(*mint)->key);
+    secret_free(&(*mint)->states);
     free(*mint);
     *mint = NULL;
 }
@@ -62,11 +86,16 @@ int64_t kms_challenge_now_s(struct kms_mint *mint)
     return now > latest ? now : latest;
 }
 
-static void mac(const struct kms_mint *mint, const char *label, size_t label_len,
-                const uint8_t head[HEAD_LEN], struct slice peer_id, uint8_t out[SHA256_LEN])
+static void mac(const struct kms_mint *mint, bool of_nonce, const uint8_t head[HEAD_LEN],
+                struct slice peer_id, uint8_t out[SHA256_LEN])
 {
-    const struct slice parts[] = {slice_of(label, label_len), slice_of(head, HEAD_LEN), peer_id};
-    hmac_sha256(secret_slice(&mint->key), parts, 3, out);
+    struct mac_states states;
+    memcpy(&states, mint->states.data, sizeof(states));
+    crypto_auth_hmacsha256_state *state = of_nonce ? &states.nonce : &states.id;
+    crypto_auth_hmacsha256_update(state, head, HEAD_LEN);
+    crypto_auth_hmacsha256_update(state, peer_id.data, peer_id.len);
+    crypto_auth_hmacsha256_final(state, out);
+    secret_wipe(&states, sizeof(states));
 }
 
 void kms_challenge_issue(struct kms_mint *mint, struct slice peer_id, struct kms_challenge *out)
@@ -74,8 +103,8 @@ void kms_challenge_issue(struct kms_mint *mint, struct slice peer_id, struct kms
     out->expires_at_s = kms_challenge_now_s(mint) + mint->ttl_s;
     random_bytes(out->raw, RANDOM_LEN);
     store_u64be(&out->raw[RANDOM_LEN], (uint64_t)out->expires_at_s);
-    mac(mint, id_label, sizeof(id_label), out->raw, peer_id, &out->raw[HEAD_LEN]);
-    mac(mint, nonce_label, sizeof(nonce_label), out->raw, peer_id, out->nonce);
+    mac(mint, false, out->raw, peer_id, &out->raw[HEAD_LEN]);
+    mac(mint, true, out->raw, peer_id, out->nonce);
     hex_encode(slice_of(out->raw, sizeof(out->raw)), out->id);
 }
 
@@ -97,13 +126,13 @@ enum kms_challenge_check kms_challenge_check(struct kms_mint *mint, struct slice
     struct kms_challenge c;
     if (!is_canonical(id) || !hex_decode(id, c.raw, sizeof(c.raw)))
         return CHALLENGE_MALFORMED;
-    mac(mint, id_label, sizeof(id_label), c.raw, peer_id, tag);
+    mac(mint, false, c.raw, peer_id, tag);
     if (!bytes_equal_ct(tag, &c.raw[HEAD_LEN], sizeof(tag)))
         return CHALLENGE_UNKNOWN;
     c.expires_at_s = (int64_t)load_u64be(&c.raw[RANDOM_LEN]);
     if (c.expires_at_s <= kms_challenge_now_s(mint))
         return CHALLENGE_EXPIRED;
-    mac(mint, nonce_label, sizeof(nonce_label), c.raw, peer_id, c.nonce);
+    mac(mint, true, c.raw, peer_id, c.nonce);
     memcpy(c.id, id.data, CHALLENGE_ID_TEXT_LEN);
     c.id[CHALLENGE_ID_TEXT_LEN] = '\0';
     *out = c;

@@ -54,11 +54,16 @@ static bool open_agents(struct kms *kms, struct error *err)
     const struct kms_config *c = kms->config;
     const char *path =
         c->simulator_endpoint.text[0] != '\0' ? c->simulator_endpoint.text : c->dstack_socket.text;
-    const struct dstack_options options = {
+    struct dstack_options options = {
         .socket_path = path[0] != '\0' ? path : NULL,
         .timeout_ms = c->agent_ms,
         .cancel = &kms->stopping,
     };
+    /* An agent that comes later is waited for at its usual place. */
+    if (options.socket_path == NULL && dstack_open(&options, &kms->agent, NULL))
+        return dstack_open(&options, &kms->self_agent, err);
+    if (options.socket_path == NULL)
+        options.socket_path = "/var/run/dstack.sock";
     return dstack_open(&options, &kms->agent, err) && dstack_open(&options, &kms->self_agent, err);
 }
 

@@ -1,5 +1,6 @@
 /* The public routes: what happens before and around the real work. Spec: compatibility facts
  * D.1-D.3. Nothing here blocks: it runs on the server's poll threads. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +75,15 @@ static void tell_of_forwarding(struct kms *kms, const struct kms_source *source)
 static struct kms_call *call_begin(struct kms *kms, struct http_exchange *x,
                                    enum kms_endpoint endpoint)
 {
-    struct kms_call *call = calloc(1, sizeof(*call));
+    struct kms_call *call = malloc(sizeof(*call));
     if (call == NULL) {
         http_exchange_reply(x, 500, NULL, slice_str(""));
         return NULL;
     }
+    /* The texts of the refusal are large and rarely needed: only their starts are made empty. */
+    memset(call, 0, offsetof(struct kms_call, refusal));
+    call->refusal.retry_after_s = 0;
+    call->refusal.details[0] = call->refusal.reason[0] = '\0';
     call->kms = kms;
     call->x = x;
     call->endpoint = endpoint;

@@ -91,14 +91,14 @@ struct kms_call {
     struct kms_source source;
     int64_t started_us;
     struct buf scratch;
-    struct slice peer_id; /* for log and audit; a view of the request */
-    struct kms_refusal refusal;
+    struct slice peer_id;                   /* for log and audit; a view of the request */
     uint8_t seal_to[KEYRELEASE_X25519_LEN]; /* of a key request that names one */
     union {
         struct challenge_request challenge;
         struct attest_request attest;
         struct get_key_request get_key;
     } request;
+    struct kms_refusal refusal; /* last: see call_begin() */
 };
 
 /* Passes the request to a pool, answering 429 when it is full. Takes the call over. */
