@@ -1,5 +1,6 @@
 /* Starting and ending Redis. Debian's redis-tools carries the server under another name, without
  * the service that the package redis-server would start. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,10 +49,23 @@ static void run_server(const struct redis_server *r)
     _exit(127);
 }
 
+/* A port that nobody has just now. */
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
 void redis_server_start(struct redis_server *r, const char *password)
 {
     if (r->port == 0)
-        r->port = 20000 + (unsigned)getpid() % 20000;
+        r->port = free_port();
     snprintf(r->password, sizeof(r->password), "%s", password);
     snprintf(r->socket_path, sizeof(r->socket_path), "/tmp/mero-redis-%d.sock", (int)getpid());
     snprintf(r->url, sizeof(r->url), "redis://127.0.0.1:%u", r->port);
@@ -59,7 +74,7 @@ void redis_server_start(struct redis_server *r, const char *password)
     assert_true(r->pid >= 0);
     if (r->pid == 0)
         run_server(r);
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < 3000; i++) {
         int fd = raw_connect(r->port);
         if (fd >= 0) {
             close(fd);
