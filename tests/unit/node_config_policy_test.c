@@ -249,7 +249,7 @@ static void the_policy_file_must_lie_in_an_allowed_directory(void **state)
 static void the_real_directories_are_those_of_the_facts(void **state)
 {
     static const struct edit edits[] = {
-        LISTS, {ATT "policy_json_path", "'/etc/hosts'"}, {NULL, NULL}};
+        LISTS, {ATT "policy_json_path", "'/etc/passwd'"}, {NULL, NULL}};
     NODE_CONFIG_AUTO struct node_config *c = config_with(*state, edits);
     struct error err = {0};
     assert_false(node_config_resolve_policy(c, &err));
