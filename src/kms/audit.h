@@ -1,5 +1,5 @@
 /* The audit log: one JSON line per decision, chained with a keyed MAC, so that nobody without the
- * key can take a line out, change one or add one. Spec: issue text in docs/audit.md.
+ * key can take a line out, change one or add one. Page: docs/kms-operations.md.
  *
  *   {"v":1,"seq":7,"time":"…Z","event":"…", … ,"mac":"<64 hex>"}
  *

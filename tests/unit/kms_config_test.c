@@ -395,6 +395,34 @@ static void test_dump(void **state)
     assert_non_null(strstr(text, "# no policy: "));
 }
 
+/* Every setting has its row in the documentation. */
+static void test_documented(void **state)
+{
+    (void)state;
+    struct buf dump BUF_AUTO = BUF_INIT(65536), page BUF_AUTO = BUF_INIT(65536);
+    struct error err = {0};
+    char path[512];
+    const char *source = getenv("MERO_SOURCE_DIR");
+    snprintf(path, sizeof(path), "%s/docs/kms-settings.md", source != NULL ? source : ".");
+    assert_true(read_fake(&(struct fake){0}));
+    assert_true(kms_config_dump(&config, &dump));
+    assert_true(file_read(path, &page, &err));
+    size_t count = 0;
+    for (struct slice rest = buf_slice(&dump); rest.len > 0; count++) {
+        char name[64];
+        size_t len = 0, end = 0;
+        while (rest.data[len] != '=' && rest.data[len] != '\n')
+            len++;
+        while (rest.data[end] != '\n')
+            end++;
+        snprintf(name, sizeof(name), "`%.*s`", (int)len, (const char *)rest.data);
+        if (rest.data[0] != '#' && strstr(buf_cstr(&page), name) == NULL)
+            fail_msg("%s is not documented", name);
+        rest = slice_cut(rest, end + 1, rest.len);
+    }
+    assert_true(count > 30);
+}
+
 int main(void)
 {
     int fd = mkstemp(pin_path);
@@ -414,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_misspelt),
         cmocka_unit_test(test_dangers),
         cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_documented),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     kms_config_free(&config);
