@@ -232,7 +232,8 @@ static bool prepare(struct http_client *c, struct transfer *t, struct curl_slist
     set_text(&s, CURLOPT_USERAGENT, c->user_agent);
     set_data(&s, CURLOPT_HTTPHEADER, headers);
     set_method(&s, t->request);
-    set_tls(&s, c);
+    if (strcmp(t->url.scheme, "https") == 0)
+        set_tls(&s, c);
     set_route(&s, c, t);
     set_limits(&s, t);
     set_receivers(&s, t);

@@ -194,7 +194,7 @@ static enum MHD_Result begin(struct http_exchange *x, const char *method)
 {
     x->begun = true;
     snprintf(x->method, sizeof x->method, "%s", method);
-    if (!tls_admit(x->entry, x->connection) || !exchange_keep_headers(x))
+    if (!tls_admit(x->entry) || !exchange_keep_headers(x))
         return MHD_NO;
     uint64_t body_len = body_length(x);
     x->refusal = examine(x, body_len);

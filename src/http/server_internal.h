@@ -69,9 +69,8 @@ struct connection_entry {
 
 /* Begins to use `t` for a new session; client certificates are verified in the handshake. */
 void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connection);
-/* Asked before every request. A client that has shown no good certificate is told so and refused.
- */
-bool tls_admit(const struct connection_entry *e, struct MHD_Connection *connection);
+/* Asked before every request: the handshake has verified the client, where that is wanted. */
+bool tls_admit(const struct connection_entry *e);
 
 /* ---- the server ---- */
 

@@ -78,8 +78,11 @@ static struct connection_entry *entry_of(gnutls_session_t session)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static gnutls_alert_description_t alert_for(unsigned status)
+static gnutls_alert_description_t alert_for(gnutls_session_t session, int rc, unsigned status)
 {
+    bool v13 = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
+    if (rc == GNUTLS_E_NO_CERTIFICATE_FOUND)
+        return v13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE;
     if ((status & GNUTLS_CERT_EXPIRED) != 0)
         return GNUTLS_A_CERTIFICATE_EXPIRED;
     if ((status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0)
@@ -87,8 +90,8 @@ static gnutls_alert_description_t alert_for(unsigned status)
     return GNUTLS_A_BAD_CERTIFICATE;
 }
 
-/* Runs within the handshake when the client shows a certificate; anything but 0 ends it. GnuTLS
- * would end it without a word, so the reason is sent from here. */
+/* Runs within the handshake, also when the client shows no certificate; anything but 0 ends it.
+ * GnuTLS would end it without a word, so the reason is sent from here. */
 static int verify_client(gnutls_session_t session)
 {
     static const char purpose[] = GNUTLS_KP_TLS_WWW_CLIENT;
@@ -98,23 +101,18 @@ static int verify_client(gnutls_session_t session)
     int rc = gnutls_certificate_verify_peers(session, &want, 1, &status);
     struct connection_entry *e = entry_of(session);
     if (e == NULL || rc < 0 || status != 0) {
-        gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_for(status));
+        gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_for(session, rc, status));
         return GNUTLS_E_CERTIFICATE_ERROR;
     }
     atomic_store(&e->peer_verified, true);
     return 0;
 }
 
-static gnutls_session_t session_of(struct MHD_Connection *connection)
+void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    return info != NULL ? info->tls_session : NULL;
-}
-
-void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connection)
-{
-    gnutls_session_t session = session_of(connection);
+    gnutls_session_t session = info->tls_session;
     gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
     if (t->wants_client) {
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
@@ -122,13 +120,7 @@ void tls_session_prepare(struct tls_identity *t, struct MHD_Connection *connecti
     }
 }
 
-bool tls_admit(const struct connection_entry *e, struct MHD_Connection *connection)
+bool tls_admit(const struct connection_entry *e)
 {
-    if (e->tls == NULL || !e->tls->wants_client || atomic_load(&e->peer_verified))
-        return true;
-    gnutls_session_t session = session_of(connection);
-    bool v13 = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
-    gnutls_alert_send(session, GNUTLS_AL_FATAL,
-                      v13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
-    return false;
+    return e->tls == NULL || !e->tls->wants_client || atomic_load(&e->peer_verified);
 }

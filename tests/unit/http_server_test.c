@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/client.h"
 #include "http/server.h"
 #include "support/http_fixture.h"
 #include "support/raw_http.h"
@@ -415,9 +416,18 @@ static void test_several_addresses(void **state)
     assert_non_null(strstr(raw_read(fd, "unix", 2000, NULL), "|unix"));
     close(fd);
 
+    char url[64];
+    struct http_client *c HTTP_CLIENT_AUTO = NULL;
+    struct http_response answer HTTP_RESPONSE_AUTO = {0};
+    struct error err = {0};
+    snprintf(url, sizeof url, "http://[::1]:%u/query", http_server_port(s, 2));
+    const struct http_request r = {
+        .method = "GET", .url = url, .timeout_ms = 2000, .body_max = 100};
+    assert_true(http_client_open(NULL, &c, &err) && http_client_call(c, &r, &answer, &err));
+    assert_true(slice_equal_str(buf_slice(&answer.body), "GET|/query||-|-|::1"));
+
     /* the same address twice is refused, by name */
     struct http_server *second = NULL;
-    struct error err = {0};
     struct http_server_options o = {.listen = &addresses[1], .listen_count = 1};
     assert_false(http_server_start(&o, &second, &err));
     assert_string_equal(err.code, "http/listen");

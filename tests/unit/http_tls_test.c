@@ -6,6 +6,7 @@
 #include <stdint.h>
 /* cmocka wants the four above first */
 #include <cmocka.h>
+#include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,52 @@ static void test_client_certificates(void **state)
     http_server_stop(&s, 100);
 }
 
+/* One request over exactly this version of TLS; the status, 0 when there is no answer. */
+static int call_with_version(unsigned port, int version, const char *client)
+{
+    char path[256];
+    char reply[512] = "";
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_security_level(ctx, 0); /* or OpenSSL itself would refuse the old versions */
+    SSL_CTX_set_min_proto_version(ctx, version);
+    SSL_CTX_set_max_proto_version(ctx, version);
+    if (client != NULL) {
+        SSL_CTX_use_certificate_file(ctx, path_of(client, "pem", path), SSL_FILETYPE_PEM);
+        SSL_CTX_use_PrivateKey_file(ctx, path_of(client, "key", path), SSL_FILETYPE_PEM);
+    }
+    SSL *ssl = SSL_new(ctx);
+    int fd = raw_connect(port);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    if (SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1 &&
+        SSL_write(ssl, request, (int)sizeof request - 1) > 0)
+        SSL_read(ssl, reply, (int)sizeof reply - 1);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    return raw_status(reply);
+}
+
+static void test_versions(void **state)
+{
+    (void)state;
+    static const struct {
+        int version;
+        const char *client;
+        int status;
+    } cases[] = {
+        {TLS1_3_VERSION, "client", 200},   {TLS1_2_VERSION, "client", 200},
+        {TLS1_2_VERSION, NULL, 0},         {TLS1_2_VERSION, "client-other", 0},
+        {TLS1_2_VERSION, "client-old", 0}, {TLS1_3_VERSION, "client-old", 0},
+        {TLS1_1_VERSION, "client", 0},     {TLS1_VERSION, "client", 0},
+    };
+    struct http_server *s = start("server", "ca");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (call_with_version(http_server_port(s, 0), cases[i].version, cases[i].client) !=
+            cases[i].status)
+            fail_msg("case %zu", i);
+    http_server_stop(&s, 100);
+}
+
 static void test_connection_is_kept(void **state)
 {
     (void)state;
@@ -301,9 +348,13 @@ static int remove_certs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server_certificates), cmocka_unit_test(test_client_certificates),
-        cmocka_unit_test(test_connection_is_kept),  cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_bad_server_identity), cmocka_unit_test(test_handshake_deadline),
+        cmocka_unit_test(test_server_certificates),
+        cmocka_unit_test(test_client_certificates),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_connection_is_kept),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_bad_server_identity),
+        cmocka_unit_test(test_handshake_deadline),
     };
     return cmocka_run_group_tests(tests, make_certs, remove_certs);
 }

