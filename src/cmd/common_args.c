@@ -178,6 +178,31 @@ static bool unknown_command(const struct args_program *program, const char *firs
     return error_set(err, "usage", first, "unknown command '%s'", typed);
 }
 
+/* The first word of commands of two, alone: which words may follow? */
+static bool incomplete_command(const struct args_program *program, const char *first,
+                               struct error *err)
+{
+    char words[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < program->command_count; i++) {
+        const char *name = program->commands[i].name;
+        if (!starts_command(name, first) || used >= sizeof words)
+            continue;
+        int len = snprintf(&words[used], sizeof words - used, "%s%s", used > 0 ? ", " : "",
+                           &name[strlen(first) + 1]);
+        used += len > 0 ? (size_t)len : 0;
+    }
+    return error_set(err, "usage", first, "'%s' needs one more word: %s", first, words);
+}
+
+static bool is_group(const struct args_program *program, const char *word)
+{
+    for (size_t i = 0; i < program->command_count; i++)
+        if (starts_command(program->commands[i].name, word))
+            return true;
+    return false;
+}
+
 static bool find_command(const struct args_program *program, int argc, char *const *argv, int *at,
                          struct args *out, struct error *err)
 {
@@ -192,7 +217,12 @@ static bool find_command(const struct args_program *program, int argc, char *con
             return true;
         }
     }
-    return unknown_command(program, argv[*at], *at + 1 < argc ? argv[*at + 1] : "", err);
+    bool alone = *at + 1 >= argc || argv[*at + 1][0] == '-';
+    if (alone && is_group(program, argv[*at])) {
+        out->group = argv[*at];
+        return true;
+    }
+    return unknown_command(program, argv[*at], alone ? "" : argv[*at + 1], err);
 }
 
 static bool parse_word(const struct args_program *program, int argc, char *const *argv, int *at,
@@ -212,6 +242,8 @@ static bool check_complete(const struct args_program *program, const struct args
 {
     if (out->help || out->version)
         return true;
+    if (out->command == NULL && out->group != NULL)
+        return incomplete_command(program, out->group, err);
     if (out->command == NULL)
         return error_set(err, "usage", NULL, "a command is needed");
     if (out->positional_count < out->command->positionals_min)

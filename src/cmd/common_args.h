@@ -49,6 +49,7 @@ struct args_value {
 
 struct args {
     const struct args_command *command; /* NULL when none was named */
+    const char *group; /* the first word of commands of two ("kms"), when the second is missing */
     struct args_value values[ARGS_VALUES_MAX];
     size_t value_count;
     const char *positionals[ARGS_POSITIONALS_MAX];

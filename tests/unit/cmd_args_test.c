@@ -67,7 +67,9 @@ static void mistakes_are_named_with_the_nearest_word(void **state)
         {"prog", "a command is needed"},
         {"prog rum", "unknown command 'rum': did you mean 'run'?"},
         {"prog kms prob", "unknown command 'kms prob': did you mean 'kms probe'?"},
-        {"prog kms", "unknown command 'kms'"},
+        {"prog kms", "'kms' needs one more word: probe"},
+        {"prog kms -n N", "'kms' needs one more word: probe"},
+        {"prog --nod", "unknown option '--nod': did you mean '--node'?"},
         {"prog zzzzzz", "unknown command 'zzzzzz'"},
         {"prog kms probe --jsn", "unknown option '--jsn': did you mean '--json'?"},
         {"prog kms probe --kms-ur=x", "unknown option '--kms-ur=x': did you mean '--kms-url'?"},
@@ -104,6 +106,8 @@ static void positionals_aliases_and_the_end_of_options(void **state)
     assert_true(args.version);
     assert_true(parse("prog show -h", &args, &err)); /* help needs no arguments */
     assert_true(args.help);
+    assert_true(parse("prog kms --help", &args, &err)); /* the program's: it lists "kms probe" */
+    assert_true(args.help && args.command == NULL);
 }
 
 static void numbers_have_ranges(void **state)
