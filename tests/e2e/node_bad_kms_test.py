@@ -3,6 +3,7 @@
 that names what is wrong and the exit status of its kind, and the store is untouched. The KMS is scripted from the
 protocol's description and shares no code with ours."""
 import base64
+import hashlib
 import re
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support import crypto
 from support.programs import Node, Platform, need_programs
-from support.scripted_kms import ScriptedKms, b64, send
+from support.scripted_kms import DEFAULT_BINDING, ScriptedKms, b64, send
 
 REFUSED, UNREACHABLE, QUOTE, MEASUREMENT, BINDING = 21, 20, 10, 13, 14
 
@@ -67,6 +68,14 @@ def other_transport_key(kms, request, reply):
     return {**reply, "transportPublicKeyB64": b64(crypto.x25519_public(b"\x09" * 32))}
 
 
+def zero_transport_key(kms, request, reply):
+    """Attested, but a secret shared with it is known to everybody."""
+    nonce = base64.b64decode(request["nonceB64"])
+    half = hashlib.sha256(b"mero-kms/attest-transport-key/v1" + DEFAULT_BINDING + bytes(32)).digest()
+    return {**reply, "quoteB64": b64(kms.quote(nonce + half)[0]), "reportDataHex": (nonce + half).hex(),
+            "transportPublicKeyB64": b64(bytes(32))}
+
+
 NESTED = "[" * 5000 + "]" * 5000
 TAG = {"error": "measurement_policy_rejected", "details": "MRTD 'aa' is not in allowlist"}
 
@@ -91,6 +100,7 @@ CASES = [
     ("attest: stale quote", {"attest": stale_quote}, BINDING, "report ?data"),
     ("attest: other binding", {"attest": other_binding}, BINDING, "reportData mismatch"),
     ("attest: exchanged transport key", {"attest": other_transport_key}, BINDING, "report ?data"),
+    ("attest: transport key left out", {"attest": replaced(transportPublicKeyB64=None)}, (BINDING, REFUSED), "."),
     ("attest: transport key too short", {"attest": replaced(transportPublicKeyB64="AAAA")}, REFUSED,
      "transportPublicKeyB64"),
     ("attest: damaged body", {"attest": damaged_quote(200)}, QUOTE, "."),
@@ -121,6 +131,7 @@ CASES = [
     ("get-key: sealed key missing", {"get_key": replaced(sealedKeyB64=None)}, REFUSED, "sealedKeyB64"),
     ("get-key: seal nonce of 11 bytes", {"get_key": replaced(sealNonceB64=b64(bytes(11)))}, REFUSED, "sealNonceB64"),
     ("get-key: damaged seal", {"get_key": damaged_seal}, REFUSED, "seal"),
+    ("get-key: sealed to a low-order transport key", {"attest": zero_transport_key}, REFUSED, "seal"),
     ("get-key: key in clear instead", {"get_key": always(200, {"key": "5a" * 32})}, REFUSED, "."),
 ]
 SEALED_KEYS = [
@@ -184,6 +195,10 @@ def run_clear(table, socket_path):
     for name, key, pattern in CLEAR_KEYS:
         kms = ScriptedKms(socket_path, sealed=False, get_key=always(200, {"key": key}))
         table.refused(name, kms, REFUSED, pattern, allow)
+    table.refused("transport key left out where clear is allowed", ScriptedKms(socket_path, attest=replaced(
+        transportPublicKeyB64=None)), (BINDING, REFUSED), ".", allow)
+    table.refused("key in clear where sealed was agreed", ScriptedKms(socket_path, get_key=always(200, {"key": "5a" * 32})),
+                  REFUSED, ".", allow)
     kms = ScriptedKms(socket_path, sealed=False)
     with kms:
         table.node.trust(kms.url, "kms", allow)
