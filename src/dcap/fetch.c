@@ -26,6 +26,10 @@ static bool ends_with(const char *text, size_t len, const char *end)
 bool fetch_endpoint_open(const char *base, struct fetch_endpoint *out, struct error *err)
 {
     struct http_url url;
+    if (strchr(base, '@') != NULL) /* and is not repeated in a message */
+        return error_set(
+            err, "config/collateral-url", NULL,
+            "the address of a collateral service may not hold a user name or password");
     if (!http_url_parse(base, &url, NULL) || strpbrk(base, "?#") != NULL)
         return error_set(err, "config/collateral-url", base,
                          "the collateral service \"%s\" is not the address of one", base);

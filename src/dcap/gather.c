@@ -121,8 +121,10 @@ bool gather_collateral(const struct gatherer *g, const struct gather_wish *wish,
         .g = g, .wish = wish, .now_s = now_s, .deadline_ms = clock_monotonic_ms() + g->budget_ms};
     bool ok = true;
     for (size_t kind = 0; kind < DOCUMENT_KINDS && ok; kind++) {
-        struct document_key key = {
-            .kind = (enum document_kind)kind, .tee = wish->tee, .ca = wish->issuer->ca};
+        struct document_key key = {.kind = (enum document_kind)kind,
+                                   .tee = wish->tee,
+                                   .early = wish->early,
+                                   .ca = wish->issuer->ca};
         memcpy(key.fmspc, wish->fmspc, sizeof key.fmspc);
         ok = gather_document(&e, &key, into, err);
     }

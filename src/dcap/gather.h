@@ -22,6 +22,7 @@ struct gather_wish {
     uint8_t fmspc[6];
     const struct pck_issuer *issuer;
     bool refresh; /* ask the endpoints even for what still counts; what they lack stays */
+    bool early;   /* TCB info of the early TCB evaluation data set */
 };
 
 /*

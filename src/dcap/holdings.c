@@ -136,24 +136,29 @@ static struct entry *find_entry(struct holdings *h, enum tee_type tee, struct at
 }
 
 /* Gathers and verifies, without the lock. */
-static bool load(const struct holdings *h, const struct entry *e, bool refresh, int64_t now_s,
+static bool load(const struct holdings *h, const struct gather_wish *wish, int64_t now_s,
                  struct holding **out, struct error *err)
 {
-    const struct attester_facts *facts = attester_facts(e->attester);
-    struct gather_wish wish = {.tee = e->tee, .issuer = &facts->issuer, .refresh = refresh};
     HOLDING_AUTO struct holding *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return error_set(err, "memory", NULL, "out of memory");
     atomic_init(&fresh->holders, 1);
     collateral_init(&fresh->documents);
-    memcpy(wish.fmspc, facts->fmspc, sizeof wish.fmspc);
-    if (!gather_collateral(h->gatherer, &wish, now_s, &fresh->documents, err) ||
-        !trusted_collateral_open(&fresh->documents, wish.issuer, h->root, &fresh->trusted, err) ||
+    if (!gather_collateral(h->gatherer, wish, now_s, &fresh->documents, err) ||
+        !trusted_collateral_open(&fresh->documents, wish->issuer, h->root, &fresh->trusted, err) ||
         !trusted_collateral_check_dates(fresh->trusted, now_s, err))
         return false;
     *out = fresh;
     fresh = NULL;
     return true;
+}
+
+static struct gather_wish wish_of(enum tee_type tee, const struct attester *attester)
+{
+    const struct attester_facts *facts = attester_facts(attester);
+    struct gather_wish wish = {.tee = tee, .issuer = &facts->issuer};
+    memcpy(wish.fmspc, facts->fmspc, sizeof wish.fmspc);
+    return wish;
 }
 
 /* Called and returns with the lock; gives it up in between. */
@@ -162,9 +167,11 @@ static bool load_entry(struct holdings *h, struct entry *e, bool refresh, int64_
 {
     struct holding *fresh = NULL, *gone = NULL;
     struct error why = {.code = NULL};
+    struct gather_wish wish = wish_of(e->tee, e->attester);
+    wish.refresh = refresh;
     e->loading = true;
     pthread_mutex_unlock(&h->lock);
-    bool ok = load(h, e, refresh, now_s, &fresh, &why);
+    bool ok = load(h, &wish, now_s, &fresh, &why);
     pthread_mutex_lock(&h->lock);
     if (ok) {
         gone = e->holding;
@@ -243,4 +250,30 @@ bool holdings_refresh(struct holdings *h, int64_t now_s, struct error *err)
     }
     pthread_mutex_unlock(&h->lock);
     return ok;
+}
+
+bool holdings_get_early(struct holdings *h, enum tee_type tee, struct attester *attester,
+                        int64_t now_s, struct holding **out, struct error *err)
+{
+    struct gather_wish wish = wish_of(tee, attester);
+    wish.early = true;
+    return load(h, &wish, now_s, out, err);
+}
+
+size_t holdings_expiry(struct holdings *h, int64_t expiry_s[DOCUMENT_KINDS])
+{
+    size_t count = 0;
+    memset(expiry_s, 0, DOCUMENT_KINDS * sizeof expiry_s[0]);
+    pthread_mutex_lock(&h->lock);
+    for (size_t i = 0; i < h->count; i++) {
+        const struct holding *held = h->entries[i]->holding;
+        for (size_t kind = 0; held != NULL && kind < DOCUMENT_KINDS; kind++) {
+            int64_t end_s = held->trusted->spans[kind].to_s;
+            if (expiry_s[kind] == 0 || end_s < expiry_s[kind])
+                expiry_s[kind] = end_s;
+        }
+        count += held != NULL;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return count;
 }

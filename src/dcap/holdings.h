@@ -27,6 +27,15 @@ void holdings_close(struct holdings **h);
  * and trusted_collateral_open(). */
 bool holdings_get(struct holdings *h, enum tee_type tee, struct attester *attester, int64_t now_s,
                   struct holding **out, struct error *err) MUST_USE;
+/* The same for another TCB evaluation data set: gathered and verified anew every time, not kept
+ * beyond its documents. */
+bool holdings_get_early(struct holdings *h, enum tee_type tee, struct attester *attester,
+                        int64_t now_s, struct holding **out, struct error *err) MUST_USE;
+
+/* How long what is held counts: the earliest end of each kind of document over all entries, 0 when
+ * nothing is held. Returns the number of entries that hold something. */
+size_t holdings_expiry(struct holdings *h, int64_t expiry_s[DOCUMENT_KINDS]);
+
 /* Gathers anew for every entry; the last failure when one stays as it was. */
 bool holdings_refresh(struct holdings *h, int64_t now_s, struct error *err) MUST_USE;
 

@@ -25,11 +25,11 @@ static void note_spans(struct trusted_collateral *t, const struct document_signe
                        const struct document_signer *qe_signer)
 {
     const struct validity spans[TRUSTED_SPANS] = {
-        document_span_tcb_info(&t->tcb),
-        document_span_qe_identity(&t->qe),
-        document_span_crl(&t->pck_crl, COLLATERAL_PCK_CRL),
-        document_span_crl(&t->root_crl, COLLATERAL_ROOT_CRL),
-        tcb_signer->validity[0],
+        [DOCUMENT_TCB_INFO] = document_span_tcb_info(&t->tcb),
+        [DOCUMENT_QE_IDENTITY] = document_span_qe_identity(&t->qe),
+        [DOCUMENT_PCK_CRL] = document_span_crl(&t->pck_crl, COLLATERAL_PCK_CRL),
+        [DOCUMENT_ROOT_CRL] = document_span_crl(&t->root_crl, COLLATERAL_ROOT_CRL),
+        [DOCUMENT_KINDS] = tcb_signer->validity[0],
         tcb_signer->validity[1],
         qe_signer->validity[0],
         qe_signer->validity[1],

@@ -5,8 +5,8 @@
 
 #include "dcap/documents.h"
 
-/* Both documents, both CRLs, both signing chains. */
-enum { TRUSTED_SPANS = 8 };
+/* The documents in the order of enum document_kind, then both signing chains. */
+enum { TRUSTED_SPANS = DOCUMENT_KINDS + 2 * SIGNER_CHAIN_LEN };
 
 /* Immutable once open; any number of threads may use it at the same time. */
 struct trusted_collateral {

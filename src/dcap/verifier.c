@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "dcap/attester_cache.h"
 #include "dcap/holdings.h"
+#include "dcap/refresher.h"
 #include "dcap/verify.h"
 
 static const char intel_pcs[] = "https://api.trustedservices.intel.com";
@@ -19,12 +20,14 @@ struct dcap_verifier {
     struct dcap_notices notices;
     struct http_client_options http;
     char *ca_path;
+    atomic_bool closing; /* ends requests when the caller has no say in it */
     struct fetch_endpoint endpoints[DCAP_ENDPOINTS_MAX];
     size_t endpoint_count;
     struct gatherer gatherer;
     struct shelf *shelf;
     struct attester_cache attesters;
     struct holdings *holdings;
+    struct refresher *refresher; /* NULL = none */
 };
 
 static bool open_root(const struct dcap_verifier_options *options, struct dcap_root *out,
@@ -69,7 +72,8 @@ static bool open_parts(const struct dcap_verifier_options *options, struct dcap_
     v->notices = options->notices;
     if (options->ca_path != NULL && (v->ca_path = strdup(options->ca_path)) == NULL)
         return error_set(err, "memory", NULL, "out of memory");
-    v->http = (struct http_client_options){.ca_path = v->ca_path, .cancel = options->cancel};
+    v->http = (struct http_client_options){
+        .ca_path = v->ca_path, .cancel = options->cancel != NULL ? options->cancel : &v->closing};
     if (!open_root(options, &v->root, err) || !open_endpoints(options, v, err) ||
         !shelf_open(options->cache_dir, &v->root, &v->notices, &v->shelf, err))
         return false;
@@ -82,7 +86,9 @@ static bool open_parts(const struct dcap_verifier_options *options, struct dcap_
         .http = &v->http,
         .notices = &v->notices,
     };
-    return holdings_open(&v->gatherer, &v->root, &v->holdings, err);
+    return holdings_open(&v->gatherer, &v->root, &v->holdings, err) &&
+           (options->refresh_s == 0 ||
+            refresher_start(v->holdings, options->refresh_s, &v->notices, &v->refresher, err));
 }
 
 bool dcap_verifier_open(const struct dcap_verifier_options *options, struct dcap_verifier **out,
@@ -105,6 +111,8 @@ void dcap_verifier_close(struct dcap_verifier **v)
     *v = NULL;
     if (mine == NULL)
         return;
+    atomic_store(&mine->closing, true);
+    refresher_stop(&mine->refresher);
     holdings_close(&mine->holdings);
     attester_cache_clear(&mine->attesters);
     shelf_close(&mine->shelf);
@@ -136,12 +144,19 @@ static enum tee_type tee_of(const struct quote *q)
     return q->tee == QUOTE_TEE_TDX ? TEE_TDX : TEE_SGX;
 }
 
-/* Everything that quote and root say by themselves, then the collateral for it. */
+/* Everything that quote and root say by themselves. */
+static bool check_evidence(struct dcap_verifier *v, const struct quote *q, int64_t now_s,
+                           struct attester **attester, struct error *err)
+{
+    return find_attester(v, q, attester, err) && dcap_check_attester_dates(*attester, now_s, err) &&
+           attester_check_quote(*attester, q, err);
+}
+
+/* The evidence, then the collateral for it. */
 static bool prepare(struct dcap_verifier *v, const struct quote *q, int64_t now_s,
                     struct attester **attester, struct holding **holding, struct error *err)
 {
-    return find_attester(v, q, attester, err) && dcap_check_attester_dates(*attester, now_s, err) &&
-           attester_check_quote(*attester, q, err) &&
+    return check_evidence(v, q, now_s, attester, err) &&
            holdings_get(v->holdings, tee_of(q), *attester, now_s, holding, err);
 }
 
@@ -153,6 +168,27 @@ bool dcap_verifier_check(struct dcap_verifier *v, struct slice quote, int64_t no
     HOLDING_AUTO struct holding *holding = NULL;
     return quote_parse(quote, &q, err) && prepare(v, &q, now_s, &attester, &holding, err) &&
            dcap_judge(&q, attester, holding_trusted(holding), &v->options, now_s, out, err);
+}
+
+bool dcap_verifier_check_early(struct dcap_verifier *v, struct slice quote, int64_t now_s,
+                               struct verdict *out, struct error *err)
+{
+    struct quote q;
+    ATTESTER_AUTO struct attester *attester = NULL;
+    HOLDING_AUTO struct holding *holding = NULL;
+    return quote_parse(quote, &q, err) && check_evidence(v, &q, now_s, &attester, err) &&
+           holdings_get_early(v->holdings, tee_of(&q), attester, now_s, &holding, err) &&
+           dcap_judge(&q, attester, holding_trusted(holding), &v->options, now_s, out, err);
+}
+
+void dcap_verifier_status(struct dcap_verifier *v, struct dcap_verifier_status *out)
+{
+    int64_t expiry_s[DOCUMENT_KINDS];
+    out->platforms = holdings_expiry(v->holdings, expiry_s);
+    out->tcb_info_expiry_s = expiry_s[DOCUMENT_TCB_INFO];
+    out->qe_identity_expiry_s = expiry_s[DOCUMENT_QE_IDENTITY];
+    out->pck_crl_expiry_s = expiry_s[DOCUMENT_PCK_CRL];
+    out->root_crl_expiry_s = expiry_s[DOCUMENT_ROOT_CRL];
 }
 
 bool dcap_verifier_collateral(struct dcap_verifier *v, struct slice quote, int64_t now_s,

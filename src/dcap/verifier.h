@@ -20,9 +20,11 @@ struct dcap_verifier_options {
     unsigned timeout_ms;            /* one request; 0 = 15000 */
     unsigned budget_ms;             /* all requests for one quote; 0 = 25000 */
     uint32_t evaluation_number_min; /* 0 = no floor */
-    const char *ca_path;            /* PEM added to the system's roots, for PCCS; NULL = none */
-    struct dcap_notices notices;    /* what is worth a log line */
-    const atomic_bool *cancel;      /* ends requests when it becomes true; may be NULL */
+    unsigned refresh_s;  /* ask for newer collateral this often (give or take a tenth), in a thread
+                            of  its own; 0 = only when what is there has expired */
+    const char *ca_path; /* PEM added to the system's roots, for PCCS; NULL = none */
+    struct dcap_notices notices; /* what is worth a log line */
+    const atomic_bool *cancel;   /* ends requests when it becomes true; may be NULL */
 #ifdef MERO_DEV
     const char *root_pem_path; /* a foreign root certificate instead of Intel's; NULL = Intel */
 #endif
@@ -46,6 +48,19 @@ void dcap_verifier_close(struct dcap_verifier **v);
  */
 bool dcap_verifier_check(struct dcap_verifier *v, struct slice quote, int64_t now_s,
                          struct verdict *out, struct error *err) MUST_USE;
+
+/* The verdict under Intel's early TCB evaluation data set, which becomes the standard one about a
+ * year later: for a warning, never for a decision. Codes as above. */
+bool dcap_verifier_check_early(struct dcap_verifier *v, struct slice quote, int64_t now_s,
+                               struct verdict *out, struct error *err) MUST_USE;
+
+/* For metrics and readiness: what is in memory, and when the first document of each kind expires
+ * (Unix seconds, 0 = none). */
+struct dcap_verifier_status {
+    size_t platforms; /* models with collateral */
+    int64_t tcb_info_expiry_s, qe_identity_expiry_s, pck_crl_expiry_s, root_crl_expiry_s;
+};
+void dcap_verifier_status(struct dcap_verifier *v, struct dcap_verifier_status *out);
 
 /* Copies the documents that judge `quote` at now_s into *out (initialised by the call), fetching
  * them as above: what a bundle is made of. The quote's evidence must be genuine. */

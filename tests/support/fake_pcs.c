@@ -70,7 +70,9 @@ static void reply_json(struct http_exchange *x, const char *name, const struct b
 static void reply_document(struct fake_pcs *pcs, struct http_exchange *x, enum document_kind kind,
                            bool no_chain)
 {
-    const struct sim_collateral *c = pcs->collateral;
+    const char *update = http_exchange_query(x, "update");
+    bool early = update != NULL && strcmp(update, "early") == 0 && pcs->early != NULL;
+    const struct sim_collateral *c = early ? pcs->early : pcs->collateral;
     switch (kind) {
     case DOCUMENT_TCB_INFO:
         if (!no_chain)

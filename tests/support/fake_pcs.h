@@ -28,6 +28,7 @@ struct fake_pcs {
     char base[64]; /* "http://127.0.0.1:port" */
     pthread_mutex_t lock;
     const struct sim_collateral *collateral; /* what is served; borrowed, swap with the lock held */
+    const struct sim_collateral *early; /* whose TCB info answers update=early; NULL = the same */
     enum fake_pcs_crl crl;
     struct fake_pcs_manner manner[DOCUMENT_KINDS];
     unsigned requests[DOCUMENT_KINDS];

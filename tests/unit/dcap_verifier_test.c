@@ -512,6 +512,72 @@ static void refresh_keeps_what_it_cannot_replace(void **state)
     accepts(v, f, NOW);
 }
 
+static void a_thread_refreshes(void **state)
+{
+    struct fixture *f = *state;
+    struct dcap_verifier_options options = options_of(f);
+    options.refresh_s = 1;
+    clock_dev_set(NOW);
+    struct dcap_verifier *v = open_with(&options);
+    accepts(v, f, NOW);
+    assert_int_equal(fake_pcs_count(&f->pcs), DOCUMENT_KINDS);
+    int64_t start = clock_monotonic_ms();
+    unsigned asked = 0;
+    while (asked < DOCUMENT_KINDS && clock_monotonic_ms() - start < 5000) {
+        accepts(v, f, NOW);
+        asked += fake_pcs_count(&f->pcs);
+    }
+    assert_true(asked >= DOCUMENT_KINDS);
+    assert_true(clock_monotonic_ms() - start >= 800);
+    /* Closing does not wait for a service that hangs. */
+    for (size_t kind = 0; kind < DOCUMENT_KINDS; kind++)
+        f->pcs.manner[kind].delay_ms = 1500;
+    while (fake_pcs_count(&f->pcs) == 0 && clock_monotonic_ms() - start < 10000)
+        accepts(v, f, NOW);
+    start = clock_monotonic_ms();
+    dcap_verifier_close(&v);
+    assert_true(clock_monotonic_ms() - start < 1000);
+}
+
+static void says_how_long_it_lasts(void **state)
+{
+    struct fixture *f = *state;
+    struct dcap_verifier_status status;
+    DCAP_VERIFIER_AUTO struct dcap_verifier *v = open_plain(f);
+    dcap_verifier_status(v, &status);
+    assert_int_equal(status.platforms, 0);
+    assert_int_equal(status.tcb_info_expiry_s, 0);
+    accepts(v, f, NOW);
+    dcap_verifier_status(v, &status);
+    assert_int_equal(status.platforms, 1);
+    const struct sim_collateral_spec *spec = &f->world.collateral;
+    assert_int_equal(status.tcb_info_expiry_s, spec->tcb_info.next_update_s);
+    assert_int_equal(status.qe_identity_expiry_s, spec->qe_identity.next_update_s);
+    assert_int_equal(status.pck_crl_expiry_s, spec->pck_crl.next_update_s);
+    assert_int_equal(status.root_crl_expiry_s, spec->root_crl.next_update_s);
+}
+
+static void warns_of_the_next_judgement(void **state)
+{
+    struct fixture *f = *state;
+    SIM_COLLATERAL_AUTO struct sim_collateral early = {0};
+    struct verdict verdict;
+    DCAP_VERIFIER_AUTO struct dcap_verifier *v = open_cached(f, false);
+    accepts(v, f, NOW);
+    f->world.collateral.tcb_info.evaluation_number++;
+    f->world.collateral.tcb_info.levels[0].status = "OutOfDate";
+    make_collateral(f, &early);
+    f->pcs.early = &early;
+    OK(dcap_verifier_check_early(v, buf_slice(&f->quote), NOW, &verdict, err));
+    assert_int_equal(verdict.status, TCB_OUT_OF_DATE);
+    accepts(v, f, NOW); /* and changes nothing */
+    fake_pcs_count(&f->pcs);
+    OK(dcap_verifier_check_early(v, buf_slice(&f->quote), NOW, &verdict, err));
+    assert_int_equal(fake_pcs_count(&f->pcs), 0);
+    f->quote.data[200] ^= 1;
+    assert_false(dcap_verifier_check_early(v, buf_slice(&f->quote), NOW, &verdict, NULL));
+}
+
 static void hands_out_the_bundle(void **state)
 {
     struct fixture *f = *state;
@@ -694,12 +760,15 @@ static void knows_where_documents_are(void **state)
         assert_string_equal(buf_cstr(&url), cases[i].url);
         fetch_endpoint_close(&e);
     }
-    static const char *const bad[] = {"", "pccs", "ftp://pccs", "https://", "https://pccs/?a=b"};
+    static const char *const bad[] = {
+        "", "pccs", "ftp://pccs", "https://", "https://pccs/?a=b", "https://u:hush@pccs"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct fetch_endpoint e;
         struct error err = {.code = ""};
         assert_false(fetch_endpoint_open(bad[i], &e, &err));
         assert_string_equal(err.code, "config/collateral-url");
+        assert_null(strstr(err.message, "hush"));
+        assert_null(strstr(err.field, "hush"));
     }
 }
 
@@ -753,6 +822,9 @@ int main(void)
         TEST(nothing_older_replaces_what_is_known),
         TEST(refresh_brings_revocation),
         TEST(refresh_keeps_what_it_cannot_replace),
+        TEST(a_thread_refreshes),
+        TEST(says_how_long_it_lasts),
+        TEST(warns_of_the_next_judgement),
         TEST(hands_out_the_bundle),
         TEST(has_a_floor),
         TEST(one_thread_fetches_for_all),
