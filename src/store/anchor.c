@@ -27,9 +27,9 @@ bool store_checkpoint(struct store *s, struct error *err)
     if (!engine_alive(s, err))
         return false;
     pthread_mutex_lock(&s->anchor_lock);
-    pthread_mutex_lock(&s->write_lock);
+    fair_lock_take(&s->write_lock);
     mark_of(s, &s->state, &mark);
-    pthread_mutex_unlock(&s->write_lock);
+    fair_lock_release(&s->write_lock);
     bool ok = mark.counter == s->anchored || s->anchor.advance(s->anchor.ctx, &mark, err);
     if (ok)
         s->anchored = mark.counter;

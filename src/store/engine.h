@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/file.h"
+#include "store/fair_lock.h"
 #include "store/pages.h"
 #include "store/state.h"
 #include "store/superblock.h"
@@ -79,7 +80,7 @@ struct store {
     size_t map_len;
 
     MDB_env *env; /* NULL in a read-only store */
-    pthread_mutex_t write_lock;
+    struct fair_lock write_lock;
     /* Under write_lock. */
     MDB_dbi dbi;
     bool checked; /* all of the file was walked and agrees with the state root */

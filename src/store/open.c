@@ -382,7 +382,7 @@ static bool prepare(struct store *s, const struct store_options *o, struct error
     if (o->anchor != NULL)
         s->anchor = *o->anchor;
     s->lock_fd = s->data_fd = s->blob_fd = s->upload_fd = -1;
-    pthread_mutex_init(&s->write_lock, NULL);
+    fair_lock_init(&s->write_lock);
     pthread_mutex_init(&s->lane_lock, NULL);
     pthread_mutex_init(&s->blob_lock, NULL);
     pthread_mutex_init(&s->keys_lock, NULL);
@@ -501,7 +501,7 @@ void store_close(struct store **store)
     close_fd(s->lock_fd);
     if (s->alive != NULL)
         munmap(s->alive, (size_t)sysconf(_SC_PAGESIZE));
-    pthread_mutex_destroy(&s->write_lock);
+    fair_lock_destroy(&s->write_lock);
     pthread_mutex_destroy(&s->lane_lock);
     pthread_mutex_destroy(&s->blob_lock);
     pthread_mutex_destroy(&s->keys_lock);

@@ -50,12 +50,12 @@ bool change_superblock(struct store *s, const struct key_ring *ring, struct slic
                                             .segment_log2 = s->segment_log2,
                                             .created_s = s->created_s,
                                             .ring = *ring};
-    pthread_mutex_lock(&s->write_lock);
+    fair_lock_take(&s->write_lock);
     sb.generation = s->generation + 1;
     bool ok = superblock_save(s->data_dir, &sb, kms_key, err);
     if (ok)
         s->generation = sb.generation;
-    pthread_mutex_unlock(&s->write_lock);
+    fair_lock_release(&s->write_lock);
     return ok && commit_generation(s, err);
 }
 
@@ -69,12 +69,12 @@ static void copy_ring(struct store *s, struct key_ring *out)
 /* Only once the superblocks hold the new key may anything be sealed under it. */
 static void use_ring(struct store *s, const struct key_ring *ring)
 {
-    pthread_mutex_lock(&s->write_lock);
+    fair_lock_take(&s->write_lock);
     pthread_mutex_lock(&s->keys_lock);
     s->keys->ring = *ring;
     pthread_mutex_unlock(&s->keys_lock);
     s->sealing_epoch = key_ring_current(ring)->epoch;
-    pthread_mutex_unlock(&s->write_lock);
+    fair_lock_release(&s->write_lock);
 }
 
 bool change_ring(struct store *s, const struct key_ring *ring, struct slice kms_key,

@@ -56,7 +56,7 @@ bool txn_begin(struct store *s, struct txn *t, struct error *err)
     *t = (struct txn){0};
     if (!engine_alive(s, err))
         return false;
-    pthread_mutex_lock(&s->write_lock);
+    fair_lock_take(&s->write_lock);
     return begin_locked(s, t, err);
 }
 
@@ -68,7 +68,7 @@ static void txn_end(struct txn *t)
     buf_free(&t->scratch);
     reading_end(&t->base);
     t->store = NULL;
-    pthread_mutex_unlock(&s->write_lock);
+    fair_lock_release(&s->write_lock);
 }
 
 void txn_abort(struct txn *t)

@@ -54,9 +54,9 @@ bool store_info_get(struct store *s, struct store_info *out, struct error *err)
     out->suite = store_is_encrypted(s) ? "AES-256-GCM" : "none";
     out->created_s = s->created_s;
     out->segment_bytes = 1U << s->segment_log2;
-    pthread_mutex_lock(&s->write_lock);
+    fair_lock_take(&s->write_lock);
     out->generation = s->generation;
-    pthread_mutex_unlock(&s->write_lock);
+    fair_lock_release(&s->write_lock);
     pthread_mutex_lock(&s->keys_lock);
     out->key_epoch = key_ring_current(&s->keys->ring)->epoch;
     out->key_count = s->keys->ring.count;
