@@ -71,7 +71,7 @@ static bool hold_files(struct store *s, struct reading *r, struct error *err)
 static bool release_files(struct store *s, struct error *err)
 {
     pthread_mutex_lock(&s->blob_lock);
-    bool ok = --s->unlink_holds > 0 || journal_replay_removals(s, err);
+    bool ok = --s->unlink_holds > 0 || journal_replay(s, err);
     pthread_mutex_unlock(&s->blob_lock);
     return ok;
 }

@@ -75,26 +75,34 @@ static bool check_marker(const struct store *s, struct error *err)
                      s->data_dir);
 }
 
-/* What an interrupted creation may have left behind is taken over. */
-static bool leftover(const char *name)
+static bool is_own(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0 ||
-           strcmp(name, uploads_name) == 0 ||
-           strncmp(name, blob_marker_name, sizeof blob_marker_name - 1) == 0;
+           strcmp(name, uploads_name) == 0 || strcmp(name, blob_marker_name) == 0;
 }
 
+static bool is_marker_temporary(const char *name)
+{
+    static const char prefix[] = "store.id.tmp-";
+    return strncmp(name, prefix, sizeof prefix - 1) == 0;
+}
+
+/* What an interrupted creation may have left behind is taken over or removed. */
 static bool refuse_foreign(const struct store *s, struct error *err)
 {
     DIR *d = opendir(s->blob_dir);
     if (d == NULL)
         return blob_io_failed("list", s->blob_dir, err);
     bool ok = true;
-    for (struct dirent *e; ok && (e = readdir(d)) != NULL;)
-        if (!leftover(e->d_name))
+    for (struct dirent *e; ok && (e = readdir(d)) != NULL;) {
+        if (is_marker_temporary(e->d_name))
+            ok = unlinkat(dirfd(d), e->d_name, 0) == 0 || blob_io_failed("remove", e->d_name, err);
+        else if (!is_own(e->d_name))
             ok = error_set(err, "store/foreign", s->blob_dir,
                            "%s is not empty (it holds %s); give the blobs of a new store a "
                            "directory of their own",
                            s->blob_dir, e->d_name);
+    }
     closedir(d);
     return ok;
 }

@@ -142,24 +142,16 @@ static bool replay_kind(struct store *s, struct store_snapshot *snapshot, uint8_
     return true;
 }
 
-/* Uploads first: a removal must see the chunks that they brought back. */
-static bool replay(struct store *s, struct error *err)
-{
-    STORE_SNAPSHOT_AUTO struct store_snapshot *snapshot = NULL;
-    if (s->state.totals[COLUMN_JOURNAL].rows == 0)
-        return true;
-    return store_snapshot_open(s, &snapshot, err) && replay_kind(s, snapshot, ENTRY_UPLOAD, err) &&
-           replay_kind(s, snapshot, ENTRY_REMOVAL, err);
-}
-
-/* Entries that are done already are replayed to no effect. */
-bool journal_replay_removals(struct store *s, struct error *err)
+/* Uploads first: a removal must see the chunks that they brought back. Entries that were done
+ * already are done again, to no effect. */
+bool journal_replay(struct store *s, struct error *err)
 {
     STORE_SNAPSHOT_AUTO struct store_snapshot *snapshot = NULL;
     if (s->read_only)
         return true;
     journal_forget_done(s);
-    return store_snapshot_open(s, &snapshot, err) && replay_kind(s, snapshot, ENTRY_REMOVAL, err);
+    return store_snapshot_open(s, &snapshot, err) && replay_kind(s, snapshot, ENTRY_UPLOAD, err) &&
+           (s->unlink_holds > 0 || replay_kind(s, snapshot, ENTRY_REMOVAL, err));
 }
 
 static bool empty_uploads(struct store *s, struct error *err)
@@ -184,7 +176,7 @@ bool blobs_open(struct store *s, bool create, struct error *err)
 {
     if (!blob_dirs_open(s, create, err))
         return false;
-    return s->read_only || (replay(s, err) && empty_uploads(s, err));
+    return s->read_only || (journal_replay(s, err) && empty_uploads(s, err));
 }
 
 void blobs_close(struct store *s)

@@ -139,7 +139,7 @@ static bool open_missing(struct blob_reader *r, uint64_t chunk, struct error *er
     struct blob_info info;
     bool missing = false;
     pthread_mutex_lock(&s->blob_lock);
-    bool ok = blob_stat(s, &r->id, &info, err) &&
+    bool ok = blob_stat(s, &r->id, &info, err) && journal_replay(s, err) &&
               chunk_file_open(s, &r->links.data[chunk * CHUNK_ID_LEN], chunk_len(r, chunk),
                               &r->file, &missing, err);
     pthread_mutex_unlock(&s->blob_lock);

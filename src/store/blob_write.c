@@ -22,6 +22,7 @@ struct blob_writer {
     int unsynced[BLOB_UNSYNCED_MAX]; /* ring of files that are not durable yet, -1 when none */
     unsigned oldest;
     bool failed;
+    bool committed; /* its files belong to the journal now */
 };
 
 static void writer_free(struct blob_writer *w)
@@ -78,7 +79,7 @@ void blob_writer_abort(struct blob_writer **w)
 {
     if (*w == NULL)
         return;
-    if (engine_alive((*w)->store, NULL))
+    if (engine_alive((*w)->store, NULL) && !(*w)->committed)
         discard(*w);
     writer_free(*w);
     *w = NULL;
@@ -254,8 +255,15 @@ static bool commit_rows(struct blob_writer *w, const struct blob_info *info,
     *stored = !found;
     if (found)
         return true;
-    if (!put_rows(w, &t, info, key, err) || !txn_commit(&t, err))
+    if (!put_rows(w, &t, info, key, err))
         return false;
+    struct error why = {0};
+    bool ok = txn_commit(&t, &why);
+    /* After a failed sync nobody knows whether the commit is on disk: then the files stay as well.
+     */
+    w->committed = ok || !error_is(&why, "store/full");
+    if (!ok)
+        return error_set(err, why.code, why.field, "%s", why.message);
     journal_forget_done(w->store);
     return true;
 }

@@ -43,8 +43,9 @@ bool journal_add_removal(struct txn *t, struct slice chunk_ids, struct journal_k
 void journal_done(struct store *s, const struct journal_key *key);
 bool journal_clear_done(struct txn *t, struct error *err) MUST_USE;
 void journal_forget_done(struct store *s); /* after that commit */
-/* Unlinks what deletions during a backup have left. Under blob_lock. */
-bool journal_replay_removals(struct store *s, struct error *err) MUST_USE;
+/* Does what entries still ask for: at open, after a backup, and when a file is not where it should
+ * be. Under blob_lock. */
+bool journal_replay(struct store *s, struct error *err) MUST_USE;
 
 /* Renames an upload's files to their names, durably; those that are there already stay. */
 bool upload_promote(struct store *s, const uint8_t upload[UPLOAD_ID_LEN], struct slice links,

@@ -244,7 +244,7 @@ static bool count_strange(struct verify *v, struct error *err)
 static bool verify_files(struct verify *v, struct error *err)
 {
     pthread_mutex_lock(&v->store->blob_lock);
-    bool ok = count_strange(v, err);
+    bool ok = journal_replay(v->store, err) && count_strange(v, err);
     pthread_mutex_unlock(&v->store->blob_lock);
     return ok;
 }
