@@ -31,7 +31,7 @@ static const struct args_option INIT_OPTIONS[] = {
     {"swarm-host", 0, "HOSTS", "swarm addresses to record, csv [0.0.0.0,::]", false},
     {"swarm-port", 0, "PORT", "swarm port to record [2428]", false},
     {"mode", 0, "MODE", "standard or read-only [standard]", false},
-    {"auth-mode", 0, "MODE", "proxy or token [proxy]", false},
+    {"auth-mode", 0, "MODE", "proxy (token comes later) [proxy]", false},
     {"boot-nodes", 0, "ADDR", "bootstrap multiaddr with /p2p/<id>; repeatable", false},
     {"boot-network", 0, "NAME", "calimero-dev or ipfs [calimero-dev]", false},
     {"mdns", 0, NULL, "discover peers on the local network", false},
