@@ -21,6 +21,7 @@
 #include "http/server.h"
 #include "platform/dstack.h"
 #include "platform/quote_source.h"
+#include "platform/tee_info.h"
 #include "sim/world.h"
 #include "support/scripted_server.h"
 
@@ -249,6 +250,79 @@ static void test_get_quote(void **state)
         }
 }
 
+/* Through the front door: as the source of quotes, and as the source of the MRTD. */
+static void test_as_quote_source(void **state)
+{
+    (void)state;
+    struct buf json BUF_AUTO = {0};
+    struct buf text BUF_AUTO = {0};
+    make_quote_json(&json, report_data, "[{\\\"imr\\\":3}]", false);
+    struct script script = json_script(&text, "200 OK", buf_cstr(&json));
+    struct scripted_server *agent = scripted_start(&script, 1, socket_path);
+    struct quote_source *s = NULL;
+    struct error err = {0};
+    const struct quote_source_options o = {
+        .kind = QUOTE_SOURCE_DSTACK, .dstack_socket = socket_path, .timeout_ms = 3000};
+    assert_true(quote_source_open(&o, &s, &err));
+    struct buf quote BUF_AUTO = BUF_INIT(QUOTE_SOURCE_LEN_MAX);
+    struct buf event_log BUF_AUTO = BUF_INIT(1000);
+    assert_true(quote_source_take(s, report_data, &quote, &event_log, &err));
+    assert_true(slice_equal_str(buf_slice(&event_log), "[{\"imr\":3}]"));
+    assert_true(quote_source_take(s, report_data, &quote, NULL, &err));
+    struct buf small BUF_AUTO = BUF_INIT(10);
+    assert_false(quote_source_take(s, report_data, &small, NULL, &err));
+    assert_string_equal(err.code, "platform/quote");
+    /* the scripted agent cannot know the random report data of this one */
+    uint8_t mrtd[MRTD_LEN];
+    const struct tee_places nowhere = {.tdx_class = "/nowhere", .tdx_device = "/nowhere"};
+    assert_false(tee_read_mrtd(&nowhere, s, mrtd, NULL, &err));
+    assert_non_null(strstr(err.message, "other report data"));
+    quote_source_close(&s);
+    scripted_stop(&agent);
+}
+
+static void on_get_quote(struct http_exchange *x, void *ctx)
+{
+    struct slice body = http_exchange_body(x);
+    uint8_t asked[64];
+    struct buf json BUF_AUTO = {0};
+    (void)ctx;
+    /* {"report_data":"<128 digits>"} */
+    if (!hex_decode(slice_cut(body, 16, 128), asked, sizeof asked))
+        abort();
+    make_quote_json(&json, asked, "[]", false);
+    http_exchange_reply(x, 200, "application/json", buf_slice(&json));
+}
+
+static void test_mrtd_by_quote(void **state)
+{
+    (void)state;
+    char address[80];
+    snprintf(address, sizeof address, "unix:%s", socket_path);
+    const char *const list[] = {address};
+    static const struct http_route routes[] = {
+        {.method = "POST", .path = "/GetQuote", .handler = on_get_quote, .body_max = 1000}};
+    struct http_server *agent = NULL;
+    struct quote_source *s = NULL;
+    struct error err = {0};
+    assert_true(http_server_start(
+        &(struct http_server_options){
+            .listen = list, .listen_count = 1, .routes = routes, .route_count = 1},
+        &agent, &err));
+    const struct quote_source_options o = {.kind = QUOTE_SOURCE_DSTACK,
+                                           .dstack_socket = socket_path};
+    assert_true(quote_source_open(&o, &s, &err));
+    const struct tee_places nowhere = {.tdx_class = "/nowhere", .tdx_device = "/nowhere"};
+    uint8_t mrtd[MRTD_LEN];
+    const char *from = NULL;
+    memset(world.quote.td.mrtd, 0x77, sizeof world.quote.td.mrtd);
+    assert_true(tee_read_mrtd(&nowhere, s, mrtd, &from, &err));
+    assert_string_equal(from, "quote");
+    assert_memory_equal(mrtd, world.quote.td.mrtd, MRTD_LEN);
+    quote_source_close(&s);
+    http_server_stop(&agent, 100);
+}
+
 /* The echo in the reply is right and the quote itself is not: that is what must be noticed. */
 static void test_wrong_report_data(void **state)
 {
@@ -445,6 +519,26 @@ static void test_info_and_version(void **state)
     }
 }
 
+/* Development builds: the simulator's endpoint may be a URL. */
+static void test_endpoint_url(void **state)
+{
+    (void)state;
+    struct buf text BUF_AUTO = {0};
+    struct script script = json_script(&text, "200 OK", "{\"key\":\"" KEY "\"}");
+    struct scripted_server *agent = scripted_start(&script, 1, NULL);
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", scripted_port(agent));
+    struct dstack *d = NULL;
+    struct secret key SECRET_AUTO = {0};
+    struct error err = {0};
+    assert_true(dstack_open(&(struct dstack_options){.socket_path = url}, &d, &err));
+    assert_true(dstack_get_key(d, "p", &key, &err));
+    dstack_close(&d);
+    scripted_stop(&agent);
+    assert_false(dstack_open(&(struct dstack_options){.socket_path = ""}, &d, &err));
+    assert_string_equal(err.code, "platform/agent");
+}
+
 /* ---- finding the socket ---- */
 
 static void touch(const char *root, const char *path)
@@ -555,6 +649,8 @@ int main(void)
         cmocka_unit_test(test_request_as_the_spec_says),
         cmocka_unit_test(test_error_text_is_bounded_and_printable),
         cmocka_unit_test(test_get_quote),
+        cmocka_unit_test(test_as_quote_source),
+        cmocka_unit_test(test_mrtd_by_quote),
         cmocka_unit_test(test_wrong_report_data),
         cmocka_unit_test(test_bad_quotes),
         cmocka_unit_test(test_transport_faults),
@@ -563,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_emit_event),
         cmocka_unit_test(test_info_and_version),
+        cmocka_unit_test(test_endpoint_url),
         cmocka_unit_test(test_search_list),
         cmocka_unit_test(test_calls_run_side_by_side),
     };
