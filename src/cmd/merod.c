@@ -42,6 +42,9 @@ static const struct args_option INIT_OPTIONS[] = {
     {"relay-registrations-limit", 0, "N", "relays to register with [3]", false},
     {"autonat-probe-interval", 0, "SECS", "how often reachability is probed [10]", false},
     {"autonat-max-candidates", 0, "N", "addresses that one probe tries [5]", false},
+    {"kms-url", 0, "URL", "fetch the storage key from this KMS first; make the store with it",
+     false},
+    {"kms-policy", 0, "PATH", "policy file that judges that KMS, below /etc/calimero", false},
     {"force", 0, NULL, "remove an existing node directory first", false},
     /* Of the existing node's embedded authentication, which is refused: taken, without effect. */
     {"auth-storage", 0, "KIND", "", true},
@@ -81,7 +84,11 @@ static const struct args_command COMMANDS[] = {
                       OPTIONS(INIT_OPTIONS),
                       .notes = "Examples:\n"
                                "  merod --node n1 init\n"
-                               "  merod --home /srv/mero --node n1 init --server-port 2600\n"},
+                               "  merod --home /srv/mero --node n1 init --server-port 2600\n"
+                               "  merod -n n1 init --kms-url https://kms.example:8443/ \\\n"
+                               "      --kms-policy /etc/calimero/kms-policy.json\n\n"
+                               "With --kms-url nothing is written unless the KMS proved itself and "
+                               "released a key;\nit refuses where `merod run` would.\n"},
     [COMMAND_CONFIG] =
         {.name = "config",
          .summary = "change settings in config.toml; the result is validated before it is written",
@@ -223,6 +230,8 @@ static bool init_options(const struct args *args, const char *dir, struct node_i
     o->mdns = mdns_wanted(args);
     o->advertise_address = args_has(args, "advertise-address");
     o->force = args_has(args, "force");
+    o->kms_url = args_get(args, "kms-url", NULL);
+    o->kms_policy_path = args_get(args, "kms-policy", NULL);
     return init_numbers(args, o, err);
 }
 

@@ -120,8 +120,8 @@ struct node_tee_config {
     struct node_attestation_config attestation;
     bool insecure_skip_kms_verification, insecure_allow_clear_key_release;
     const char *collateral_urls[DCAP_ENDPOINTS_MAX];
-    size_t collateral_url_count; /* 0 = Intel PCS */
-    char collateral_dir[PATH_TEXT_MAX];
+    size_t collateral_url_count;                /* 0 = Intel PCS */
+    char collateral_dir[PATH_TEXT_MAX];         /* empty = memory only */
     const char *release_base_url, *release_dir; /* NULL = the official release base; no directory */
     bool insecure_allow_policy_downgrade;
     enum quote_source_kind quote_source; /* auto, configfs-tsm or dstack */

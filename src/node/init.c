@@ -10,6 +10,9 @@
 #include "node/config_internal.h"
 #include "node/dir_lock.h"
 #include "node/init_file.h"
+#include "node/machine.h"
+#include "node/settings.h"
+#include "store/store.h"
 #include "toml/toml.h"
 
 enum { DIR_MODE = 0700, FILE_MODE = 0600 };
@@ -48,6 +51,40 @@ static bool check_text(struct slice text, const char *dir, struct error *err)
     return node_config_parse(text, dir, &config, err) && config_validate_before_dirs(config, err);
 }
 
+/* The key of the new node, by the very plan that `run` will go by. Nothing is written yet. */
+static bool fetch_key(struct slice text, const char *dir, struct secret *key, struct error *err)
+{
+    static const struct settings_overrides no_overrides;
+    struct settings settings SETTINGS_AUTO = {0};
+    struct dcap_verifier *verifier DCAP_VERIFIER_AUTO = NULL;
+    struct quote_source *quotes __attribute__((cleanup(quote_source_close))) = NULL;
+    struct keyrelease_failure failure;
+    bool sealed = false;
+    if (!settings_parse(text, dir, &settings, err) ||
+        !settings_judge(&settings, &no_overrides, err) || !key_plan_announce(&settings.plan, err) ||
+        !machine_open_quotes(settings.config, &settings.env, false, NULL, &quotes, err) ||
+        !machine_open_verifier(settings.config, &settings.env, &verifier, err))
+        return false;
+    settings.plan.options.verifier = verifier;
+    settings.plan.options.quotes = quotes;
+    return keyrelease_fetch(&settings.plan.options, key, &sealed, &failure, err) ||
+           error_prefix(err, "no key from the KMS, nothing was written");
+}
+
+static bool make_store(const char *dir, struct slice key, struct error *err)
+{
+    char data[PATH_TEXT_MAX], blobs[PATH_TEXT_MAX];
+    struct store *store = NULL;
+    if (!path_join(dir, "data", data, err) || !path_join(dir, "blobs", blobs, err))
+        return false;
+    struct store_options options = {
+        .data_dir = data, .blob_dir = blobs, .key = key, .create = true};
+    if (!store_open(&options, &store, err))
+        return false;
+    store_close(&store);
+    return true;
+}
+
 /* Only a real directory is deleted, and none in which a merod is at work. */
 static bool remove_existing(const char *dir, struct error *err)
 {
@@ -78,7 +115,9 @@ static bool make_private_dir(const char *path, struct error *err)
     return true;
 }
 
-static bool write_node(const char *dir, struct slice text, struct error *err)
+/* key: NULL = the first run makes the store. */
+static bool write_node(const char *dir, struct slice text, const struct secret *key,
+                       struct error *err)
 {
     static const char *const store_dirs[] = {"data", "blobs"};
     char path[PATH_TEXT_MAX];
@@ -87,8 +126,24 @@ static bool write_node(const char *dir, struct slice text, struct error *err)
     for (size_t i = 0; i < sizeof store_dirs / sizeof store_dirs[0]; i++)
         if (!path_join(dir, store_dirs[i], path, err) || !make_private_dir(path, err))
             return false;
+    if (key != NULL && !make_store(dir, secret_slice(key), err))
+        return false;
     return path_join(dir, NODE_CONFIG_FILE, path, err) &&
            file_write_atomic(path, text, FILE_MODE, err);
+}
+
+/* A directory of ours alone goes away again with what failed: its store would have a key that
+ * nobody can ask for, since the identity that may ask is not written. */
+static bool write_new_node(const char *dir, struct slice text, const struct secret *key,
+                           struct error *err)
+{
+    struct error ignored;
+    bool ours = !file_exists(dir);
+    if (write_node(dir, text, key, err))
+        return true;
+    if (ours && file_exists(dir) && !file_remove_tree(dir, &ignored))
+        return error_prefix(err, "half of a node is left in \"%s\"", dir);
+    return false;
 }
 
 bool node_init(const struct node_init_options *options, enum node_init_result *result,
@@ -96,7 +151,10 @@ bool node_init(const struct node_init_options *options, enum node_init_result *r
 {
     IDENTITY_AUTO struct identity *identity = NULL;
     BUF_AUTO struct buf text = BUF_INIT_SECRET(TOML_LEN_MAX);
-    bool exists = false;
+    struct secret key SECRET_AUTO = {0};
+    bool exists = false, with_key = options->kms_url != NULL;
+    if (options->kms_policy_path != NULL && !with_key)
+        return error_set(err, "usage", "--kms-policy", "'--kms-policy' needs '--kms-url'");
     if (!look_at_existing(options, &exists, err))
         return false;
     if (exists && !options->force) {
@@ -105,9 +163,10 @@ bool node_init(const struct node_init_options *options, enum node_init_result *r
         return true;
     }
     if (!identity_generate(&identity, err) || !init_write_config(options, identity, &text, err) ||
-        !check_text(buf_slice(&text), options->dir, err) ||
+        !(with_key ? fetch_key(buf_slice(&text), options->dir, &key, err)
+                   : check_text(buf_slice(&text), options->dir, err)) ||
         (exists && !remove_existing(options->dir, err)) ||
-        !write_node(options->dir, buf_slice(&text), err))
+        !write_new_node(options->dir, buf_slice(&text), with_key ? &key : NULL, err))
         return false;
     *result = NODE_INIT_CREATED;
     memcpy(peer_id, identity_peer_id(identity), PEER_ID_TEXT_MAX);

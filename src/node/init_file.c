@@ -187,6 +187,22 @@ static bool append_auth_mode(const struct node_init_options *o, struct buf *out,
     return buf_printf(out, "auth_mode = \"%s\"\n", o->auth_mode);
 }
 
+/* The lists of a policy that release verification vouches for would be none of the file's business,
+ * so attestation is enabled here only for a policy of the operator's. */
+static void append_tee(const struct node_init_options *o, struct buf *out)
+{
+    if (o->kms_url == NULL)
+        return;
+    buf_append_str(out, "\n[tee.kms.phala]\nurl = ");
+    toml_append_string(out, slice_str(o->kms_url));
+    buf_append_str(out, "\n");
+    if (o->kms_policy_path == NULL)
+        return;
+    buf_append_str(out, "\n[tee.kms.phala.attestation]\nenabled = true\npolicy_json_path = ");
+    toml_append_string(out, slice_str(o->kms_policy_path));
+    buf_append_str(out, "\n");
+}
+
 bool init_write_config(const struct node_init_options *o, const struct identity *identity,
                        struct buf *out, struct error *err)
 {
@@ -199,6 +215,7 @@ bool init_write_config(const struct node_init_options *o, const struct identity 
         !append_bootstrap(o, out, err) || !append_discovery(o, out, err))
         return false;
     buf_append_str(out, rest_of_file);
+    append_tee(o, out);
     return out->failed ? error_set(err, "toml/size", NULL, "the configuration becomes too large")
                        : true;
 }

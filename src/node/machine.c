@@ -48,7 +48,8 @@ bool machine_open_verifier(const struct node_config *config, const struct node_e
                            struct dcap_verifier **out, struct error *err)
 {
     char urls[COLLATERAL_URLS_TEXT_MAX];
-    struct dcap_verifier_options options = {.cache_dir = config->tee.collateral_dir};
+    const char *cache_dir = config->tee.collateral_dir;
+    struct dcap_verifier_options options = {.cache_dir = cache_dir[0] != 0 ? cache_dir : NULL};
     if (!set_endpoints(config, env->collateral_urls, urls, &options, err))
         return false;
 #ifdef MERO_DEV

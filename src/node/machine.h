@@ -11,7 +11,8 @@
 #include "platform/quote_source.h"
 
 /* MERO_COLLATERAL_URLS (csv) counts before tee.collateral.urls; the cache is
- * tee.collateral.cache_dir, by default "collateral" in the node directory. */
+ * tee.collateral.cache_dir, by default "collateral" in the node directory; empty (a configuration
+ * that is not written yet) = memory only. */
 bool machine_open_verifier(const struct node_config *config, const struct node_env *env,
                            struct dcap_verifier **out, struct error *err) MUST_USE;
 /* tee.quote_source and tee.dstack_socket; mock: --mock-tee (development builds). cancel may be

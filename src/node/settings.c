@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/config_internal.h"
 
 bool settings_mock_supported(bool mock_tee, struct error *err)
 {
@@ -27,6 +28,16 @@ bool settings_load(const char *dir, const struct settings_overrides *overrides,
         return false;
     return overrides->auth_mode == NULL ||
            node_config_set_auth_mode(out->config, overrides->auth_mode, err);
+}
+
+bool settings_parse(struct slice text, const char *dir, struct settings *out, struct error *err)
+{
+    *out = (struct settings){.unwritten = true};
+    node_env_read(&out->env);
+    if (!node_config_parse(text, dir, &out->config, err))
+        return false;
+    out->config->tee.collateral_dir[0] = 0;
+    return true;
 }
 
 #ifdef MERO_DEV
@@ -59,7 +70,8 @@ static bool judge_config(struct settings *s, struct error *err)
 {
     if (!node_config_resolve_policy(s->config, err))
         return false;
-    return node_config_validate(s->config, err) ||
+    return (s->unwritten ? config_validate_before_dirs(s->config, err)
+                         : node_config_validate(s->config, err)) ||
            error_prefix(err, "Configuration validation failed - please fix the configuration and "
                              "try again");
 }

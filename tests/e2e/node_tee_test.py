@@ -71,6 +71,80 @@ def whole_start():
         expect(node.disk(), before)
 
 
+def init_with_the_key():
+    """`init --kms-url`: the key before the first byte, the refusals of `run`, a store that `run` opens with the same key."""
+    simulator = {"DSTACK_SIMULATOR_ENDPOINT": PLATFORM.socket("node")}
+    measured = PLATFORM.machines["kms"]["measurements"]
+    policies = Path("/run/calimero")
+    try:
+        policies.mkdir(mode=0o755, exist_ok=True)
+        policy = policies / f"e2e-{os.getpid()}.json"
+        policy.write_text(json.dumps({"allowed_tcb_statuses": ["UpToDate"],
+                                      **{f"allowed_{r}": [measured[r]] for r in REGISTERS}}))
+    except OSError as problem:
+        print(f"     no policy can be put below /run/calimero: {problem}")
+        return
+    outside = PLATFORM.dir / "policy.json"
+    outside.write_text(policy.read_text())
+    other = policies / f"e2e-{os.getpid()}-other.json"
+    other.write_text(policy.read_text().replace(measured["rtmr2"], "11" * 48))
+
+    def init(node, *more, env=None):
+        return node.call("init", "--server-host", "127.0.0.1", "--server-port", str(node.port), *more,
+                         env={**simulator, **(env or {})})
+
+    def refuse_key(kms, request, reply):
+        return 403, {"error": "measurement_policy_rejected", "details": "no"}
+
+    node = Node(PLATFORM, "born")
+    try:
+        with good_kms() as kms:
+            url, trusted = ("--kms-url", kms.url), ("--kms-policy", policy)
+            for more, env, status, text in (
+                    (url, {}, 2, "nobody would verify the KMS"),
+                    (url, {"MERO_TEE_VERSION": "2.3.71"}, 17, "cannot verify the signature of a release policy"),
+                    ((*url, *trusted), {"MERO_KMS_VERSION": "2.3.71"}, 17, "cannot verify the signature"),
+                    ((*url, *trusted), {"MERO_KMS_VERSION": "x"}, 2, "MERO_KMS_VERSION is invalid"),
+                    ((*url, "--kms-policy", outside), {}, 2, "policy_json_path must be under one of"),
+                    (("--kms-url", "http://10.0.0.1/", *trusted), {}, 2, "HTTPS"),
+                    (trusted, {}, 2, "needs '--kms-url'")):
+                done = init(node, *more, env=env)
+                expect(done.returncode, status, done.stderr)
+                assert text in done.stderr, done.stderr
+                assert not node.dir.exists()
+            expect(kms.calls, [])
+            done = init(node, *url, "--kms-policy", other)
+            expect(done.returncode, 13, done.stderr)
+            assert "nothing was written" in done.stderr and not node.dir.exists(), done.stderr
+            assert "get_key" not in kms.calls, kms.calls
+        with good_kms(get_key=refuse_key) as kms:
+            done = init(node, "--kms-url", kms.url, *trusted)
+            expect(done.returncode, 21, done.stderr)
+            assert "nothing was written" in done.stderr and not node.dir.exists(), done.stderr
+        with good_kms() as kms:
+            done = init(node, "--kms-url", kms.url, *trusted)
+            expect(done.returncode, 0, done.stderr)
+            expect(kms.calls, ["attest", "challenge", "get_key"])
+            assert kms.key.hex() not in done.stderr
+            assert node.disk(), "no store was made"
+            program = node.serve(env=simulator)
+            assert "encrypted=yes" in program.text() and "start number 1" in program.text(), program.text()
+            expect(program.stop(), 0, program.text())
+            before = node.disk()
+            expect(init(node, "--kms-url", kms.url, *trusted).returncode, 0)  # a node is there: nothing is done
+            expect(len(kms.calls), 6)
+            done = init(node, "--kms-url", kms.url, "--kms-policy", other, "--force")
+            expect(done.returncode, 13, done.stderr)
+            expect(node.disk(), before)  # --force removes nothing before the key is there
+            expect(init(node, "--kms-url", kms.url, *trusted, "--force").returncode, 0)
+            assert "start number 1" in (program := node.serve(env=simulator)).text(), program.text()
+            expect(program.stop(), 0)
+            expect(kms.complaints, [])
+    finally:
+        policy.unlink()
+        other.unlink()
+
+
 def plaintext_store_is_not_encrypted_over():
     node = fresh("mixed")
     expect(node.serve().stop(), 0)
@@ -340,7 +414,11 @@ def mock_quotes():
     program = bare.serve("--mock-tee")
     assert "INSECURE" in program.text()
     status, body = request(bare, "POST", "/admin-api/tee/attest", json.dumps({"nonce": "ab" * 32}))
-    assert status in (200, 500), body
+    expect(status, 200, body)
+    data = json.loads(body)["data"]
+    expect((list(data), data["quote"]), (["quoteB64", "quote"], None))  # a mock has no fields to show
+    quote = base64.b64decode(data["quoteB64"])
+    assert quote.startswith(b"MOCK_TDX_QUOTE_V1" + bytes([0xab] * 32) + bytes(32)), quote
     expect(program.stop(), 0)
     done = bare.call("tee", "probe", "--json", "--mock-tee")
     expect(done.returncode, 0, done.stdout + done.stderr)
@@ -369,9 +447,10 @@ def mock_kms_needs_two_switches():
         expect(program.stop(), 0)
 
 
-TESTS = [whole_start, plaintext_store_is_not_encrypted_over, nobody_verifies_the_kms,
+TESTS = [whole_start, init_with_the_key, plaintext_store_is_not_encrypted_over, nobody_verifies_the_kms,
          release_variables, plain_http_elsewhere, kms_away, sigterm_at_every_step, expired_challenge_is_asked_again,
-         kms_probe, tee_probe, attestation_over_the_api, a_flood_of_attestations, no_tee_here, mock_quotes, mock_kms_needs_two_switches]
+         kms_probe, tee_probe, attestation_over_the_api, a_flood_of_attestations, no_tee_here, mock_quotes,
+         mock_kms_needs_two_switches]
 
 
 def main():
