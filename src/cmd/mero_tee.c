@@ -11,6 +11,7 @@
 #include "cmd/common_start.h"
 #include "operator/collateral_command.h"
 #include "operator/quote_command.h"
+#include "operator/sigstore_command.h"
 
 enum { OUTPUT_MAX = 16 * 1024 * 1024 };
 
@@ -97,6 +98,34 @@ static const char events_notes[] =
     "Exit status: 0 the log leads to the quote's RTMR0-3; 10 it does not.\n\n"
     "Example:\n  mero-tee quote events attest.json\n";
 
+static const struct args_option sigstore_options[] = {
+    {"bundle", 0, "FILE", "the Sigstore bundle: cosign's, or v0.1 to v0.3", false},
+    {"artifact", 0, "FILE", "what was signed", false},
+    {"digest", 0, "ALG:HEX", "its digest instead, sha256:<hex>", false},
+    {"signature", 0, "FILE", "the .sig beside it, which must be the bundle's", false},
+    {"certificate", 0, "FILE", "the .pem beside it, which must be the bundle's", false},
+    {"trusted-root", 0, "FILE", "trusted_root.json (default: Sigstore's public one, built in)",
+     false},
+    {"identity", 0, "SAN", "who must have signed: the certificate's whole subject", false},
+    {"identity-pattern", 0, "RE", "the same as an extended regular expression, always anchored",
+     false},
+    {"issuer", 0, "URL", "who must have issued the signer's login", false},
+    {"workflow-trigger", 0, "EVENT", "GitHub event that started the workflow", false},
+    {"workflow-name", 0, "NAME", "name of the workflow", false},
+    {"workflow-repository", 0, "OWNER/NAME", "repository of the workflow", false},
+    {"workflow-ref", 0, "REF", "branch or tag it ran for", false},
+    {"workflow-sha", 0, "SHA", "commit it ran for", false},
+    {"json", 0, NULL, "print one JSON object, schema mero.sigstore/1", false},
+};
+
+static const char sigstore_notes[] =
+    "Everything offline. Exit status: 0 only when every check held; 17 refused; 2 usage.\n"
+    "docs/sigstore.md explains the checks and the refusals.\n\n"
+    "Example:\n"
+    "  mero-tee sigstore verify --bundle policy.json.bundle.json --artifact policy.json \\\n"
+    "    --issuer https://token.actions.githubusercontent.com \\\n"
+    "    --identity https://github.com/o/r/.github/workflows/release.yaml@refs/heads/master\n";
+
 static const struct args_command commands[] = {
     {"quote inspect", NULL, "show what a quote says, unverified", "<QUOTE>", 1, 1, json_option, 1,
      inspect_notes},
@@ -114,11 +143,13 @@ static const struct args_command commands[] = {
      import_options, sizeof import_options / sizeof import_options[0], export_notes},
     {"collateral forget", NULL, "empty the cache and its memory of the newest", NULL, 0, 0,
      forget_options, 1, NULL},
+    {"sigstore verify", NULL, "verify who signed a file, and when", NULL, 0, 0, sigstore_options,
+     sizeof sigstore_options / sizeof sigstore_options[0], sigstore_notes},
 };
 
 static const struct args_program program = {
     "mero-tee",
-    "look into TEE quotes and verify them",
+    "look into TEE quotes and signed releases, and verify them",
     NULL,
     0,
     commands,
@@ -263,6 +294,32 @@ static int run_events(const struct args *args)
     return finish(quote_command_events(&options, &out, &err), &out, &err);
 }
 
+static int run_sigstore(const struct args *args)
+{
+    struct error err;
+    BUF_AUTO struct buf out = BUF_INIT(OUTPUT_MAX);
+    struct sigstore_verify_options options = {
+        .bundle_path = args_get(args, "bundle", NULL),
+        .artifact_path = args_get(args, "artifact", NULL),
+        .digest = args_get(args, "digest", NULL),
+        .signature_path = args_get(args, "signature", NULL),
+        .certificate_path = args_get(args, "certificate", NULL),
+        .trusted_root_path = args_get(args, "trusted-root", NULL),
+        .identity = {.subject = args_get(args, "identity", NULL),
+                     .subject_pattern = args_get(args, "identity-pattern", NULL),
+                     .issuer = args_get(args, "issuer", NULL),
+                     .claims = {[SIGSTORE_WORKFLOW_TRIGGER] =
+                                    args_get(args, "workflow-trigger", NULL),
+                                [SIGSTORE_WORKFLOW_NAME] = args_get(args, "workflow-name", NULL),
+                                [SIGSTORE_WORKFLOW_REPOSITORY] =
+                                    args_get(args, "workflow-repository", NULL),
+                                [SIGSTORE_WORKFLOW_REF] = args_get(args, "workflow-ref", NULL),
+                                [SIGSTORE_WORKFLOW_SHA] = args_get(args, "workflow-sha", NULL)}},
+        .json = args_has(args, "json"),
+    };
+    return finish(sigstore_command_verify(&options, &out, &err), &out, &err);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -271,7 +328,8 @@ int main(int argc, char **argv)
     } runners[] = {{"quote inspect", run_inspect},    {"quote verify", run_verify},
                    {"quote events", run_events},      {"collateral fetch", run_fetch},
                    {"collateral show", run_show},     {"collateral export", run_export},
-                   {"collateral import", run_import}, {"collateral forget", run_forget}};
+                   {"collateral import", run_import}, {"collateral forget", run_forget},
+                   {"sigstore verify", run_sigstore}};
     struct args args;
     int status;
     if (!program_start(&program, argc, argv, &args, &status))

@@ -133,7 +133,7 @@ bool fields_proto_int(const struct fields *f, const json_t *obj, const char *nam
 
 static bool is_space(uint8_t c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 struct slice fields_trim(struct slice text)
