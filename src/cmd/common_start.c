@@ -3,6 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/secret.h"
 #include "cmd/common_exit.h"
@@ -12,6 +13,22 @@ static const char build_kind[] = "development build: simulated platforms can be 
 #else
 static const char build_kind[] = "release build";
 #endif
+
+enum { DESCRIPTORS_MAX = 65536 };
+
+/* Shells and service managers give few descriptors and permit many: a thousand idle clients would
+ * leave none for the agent. What cannot be raised stays. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    rlim_t wanted = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 void program_print_version(const char *name, FILE *out)
 {
@@ -30,6 +47,7 @@ bool program_start(const struct args_program *program, int argc, char *const *ar
     }
     /* A peer that goes away is an error of write(2), not the end of the program. */
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     *args = (struct args){0};
     if (!args_parse(program, argc, argv, args, &err)) {
         *status = args_fail_usage(program, args, &err);

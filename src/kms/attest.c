@@ -35,6 +35,17 @@ static bool binding_is_listed(const struct kms_config *config, const uint8_t *bi
     return false;
 }
 
+/* The transport key may be looked at from then on, not before. */
+static bool transport_is_ready(struct kms *kms, struct kms_refusal *refusal)
+{
+    char problem[512];
+    if (atomic_load(&kms->self.keys_ready))
+        return true;
+    kms_self_ready(kms, problem);
+    return kms_refuse(refusal, KMS_ATTESTATION_VERIFICATION_FAILED,
+                      "The transport key is not available yet: %s", problem);
+}
+
 /* Decodes the request into the report data that will be quoted. */
 static bool compose(const struct kms_call *call, uint8_t report_data[KEYRELEASE_REPORT_DATA_LEN],
                     struct kms_refusal *refusal)
@@ -46,9 +57,11 @@ static bool compose(const struct kms_call *call, uint8_t report_data[KEYRELEASE_
     keyrelease_default_binding(half);
     if (request->has_binding && !decode_32(request->binding_b64, "bindingB64", half, refusal))
         return false;
-    if (request->transport_key)
+    if (request->transport_key) {
+        if (!transport_is_ready(call->kms, refusal))
+            return false;
         keyrelease_attest_half(half, call->kms->self.transport.public_key, half);
-    else if (!binding_is_listed(call->kms->config, half))
+    } else if (!binding_is_listed(call->kms->config, half))
         return kms_refuse(refusal, KMS_INVALID_ATTESTATION_REQUEST,
                           "bindingB64 is not accepted without transportKey: a binding of the "
                           "caller's choice is never signed as it is");
@@ -109,16 +122,8 @@ void kms_attest(struct kms_call *call)
 {
     struct kms *kms = call->kms;
     uint8_t ignored[KEYRELEASE_REPORT_DATA_LEN];
-    char problem[512];
     /* What can be refused without the agent is refused at once. */
     if (!compose(call, ignored, &call->refusal)) {
-        kms_call_refuse(call);
-        return;
-    }
-    if (call->request.attest.transport_key && !atomic_load(&kms->self.keys_ready)) {
-        kms_self_ready(kms, problem);
-        kms_refuse(&call->refusal, KMS_ATTESTATION_VERIFICATION_FAILED,
-                   "The transport key is not available yet: %s", problem);
         kms_call_refuse(call);
         return;
     }

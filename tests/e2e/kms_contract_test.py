@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -58,14 +59,14 @@ def bytes_of(method, path, body=b"", content_type=JSON, *more):
 class Kms:
     """A KMS whose policy allows one machine."""
 
-    def __init__(self, platform, allowed="node", **settings):
+    def __init__(self, platform, allowed="node", popen=None, **settings):
         self.platform, self.port = platform, free_port()
         env = {**platform.dev_env, "LISTEN_ADDR": f"127.0.0.1:{self.port}", "USE_ENV_POLICY": "true",
                "DSTACK_SOCKET_PATH": platform.socket("kms"), "MERO_KMS_RATE": "0",
                "MERO_KMS_STATE_DIR": str(platform.dir / f"state-{self.port}")}
         env.update({f"ALLOWED_{r.upper()}": platform.machines[allowed]["measurements"][r] for r in REGISTERS})
         env.update(settings)
-        self.program = Program([BUILD / "mero-kms-phala"], platform.dir / f"kms-{self.port}.log", env)
+        self.program = Program([BUILD / "mero-kms-phala"], platform.dir / f"kms-{self.port}.log", env, **(popen or {}))
         platform.programs.append(self.program)
         self.program.wait_for(r"listening on")
 
@@ -535,6 +536,26 @@ def hostile_connections():
         expect(kms.program.stop(), 0)
 
 
+def many_idle_connections():
+    """More than the descriptors that a shell gives: keys are released all the same."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if 0 <= hard < 2048:
+        print(f"  (skipped: at most {hard} descriptors here)")
+        return
+    with Platform("kms", "node") as platform:
+        kms = Kms(platform, popen={"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))})
+        node = kms.node()
+        idle = []
+        for _ in range(600):
+            idle.append(socket.create_connection(("127.0.0.1", kms.port), timeout=10))
+            idle[-1].sendall(b"POST /get-key HTTP/1.1\r\nHost")
+        before = time.monotonic()
+        expect(node.post("/get-key", good_request(kms, node), timeout=10)[0], 200)
+        assert time.monotonic() - before < 5
+        for s in idle:
+            s.close()
+
+
 def every_tag():
     expect(set(TAGS) - provoked, set(), "tags that nothing provoked")
 
@@ -543,7 +564,8 @@ if __name__ == "__main__":
     need_programs("mero-kms-phala", "mero-sim")
     crypto.check()
     status = run_tests([framework, cross_origin, challenges, attestation, order_of_checks, missing_members, bad_quotes, signatures,
-                        sealing, clear_form, replay, policy_verdicts, not_ready, agent_faults, rates, hostile_connections])
+                        sealing, clear_form, replay, policy_verdicts, not_ready, agent_faults, rates, hostile_connections,
+                        many_idle_connections])
     if len(sys.argv) == 1:
         status |= run_tests([every_tag])
     sys.exit(status)
