@@ -101,7 +101,8 @@ static void open_world(struct world *w)
     struct error err = {0};
     struct slice url, root;
     uint8_t seed[32] = {1};
-    snprintf(w->dir, sizeof(w->dir), "/tmp/mero-kms-bench-XXXXXX");
+    const char *where = getenv("TMPDIR");
+    snprintf(w->dir, sizeof(w->dir), "%s/mero-kms-bench-XXXXXX", where != NULL ? where : "/tmp");
     if (mkdtemp(w->dir) == NULL || !sim_cast_new(&cast, &err) ||
         !sim_cast_add_machine(&cast, "name=kms", &err) ||
         !sim_cast_add_machine(&cast, "name=node", &err) || !sim_cast_read(&cast, &view, &err))

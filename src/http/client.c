@@ -233,6 +233,7 @@ static bool prepare(struct http_client *c, struct transfer *t, struct curl_slist
     set_data(&s, CURLOPT_HTTPHEADER, headers);
     set_method(&s, t->request);
     if (strcmp(t->url.scheme, "https") == 0)
+        if (strcmp(t->url.scheme, "https") == 0) /* and redirects never lead to it from elsewhere */
         set_tls(&s, c);
     set_route(&s, c, t);
     set_limits(&s, t);
