@@ -211,15 +211,19 @@ bool json_reader_more(struct json_reader *r)
     if (r->problem != NULL || r->depth == 0)
         return false;
     struct json_reader_level *level = &r->levels[r->depth - 1];
-    if (take(r, level->is_object ? '}' : ']')) {
+    uint8_t c = peek(r);
+    if (c == (level->is_object ? '}' : ']')) {
+        r->at++;
         r->name_count = level->names_from;
         r->depth--;
         return false;
     }
-    if (level->has_items && !take(r, ','))
-        return bad_syntax(r, "a comma was expected");
-    if (level->has_items)
+    if (level->has_items) {
+        if (c != ',')
+            return bad_syntax(r, "a comma was expected");
+        r->at++;
         level->index++;
+    }
     level->has_items = true;
     return !level->is_object || member_name(r);
 }
@@ -231,6 +235,8 @@ bool json_reader_name_is(const struct json_reader *r, const char *name)
     struct slice written = r->names[r->name_count - 1];
     if (r->levels[r->depth - 1].has_escapes)
         return same_text(written, slice_str(name));
+    if (written.len == 0 || name[0] != (char)written.data[0])
+        return written.len == 0 && name[0] == 0;
     return strncmp(name, (const char *)written.data, written.len) == 0 && name[written.len] == 0;
 }
 
@@ -333,12 +339,12 @@ static bool raw_number(struct json_reader *r, struct slice *out)
 bool json_reader_uint(struct json_reader *r, uint64_t max, uint64_t *out)
 {
     struct slice number;
+    uint64_t value = 0;
     uint8_t first = peek(r);
     if (first != '-' && (first < '0' || first > '9'))
         return fail(r, "json/type", "not a number");
     if (!raw_number(r, &number))
         return false;
-    uint64_t value = 0;
     for (size_t i = 0; i < number.len; i++) {
         if (!is_digit(number, i))
             return json_reader_refuse(r, "not a whole number of zero or more");

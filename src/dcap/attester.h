@@ -55,12 +55,13 @@ void attester_identify(const struct quote *q, struct slice chain_pem, uint8_t id
 
 /*
  * Verifies the PCK chain up to the root key, the QE report with the PCK, and that the report
- * vouches for the attestation key. Dates and revocation are not looked at. Codes:
+ * vouches for the attestation key. Dates and revocation are not looked at. `id` is
+ * what attester_identify() says, NULL when nobody will ask for it. Codes:
  * quote/certification, chain/..., cert/..., signature/qe-report, signature/attestation-key,
  * qe/report-data.
  */
 bool attester_open(const struct quote *q, struct slice chain_pem, const struct dcap_root *root,
-                   struct attester **out, struct error *err) MUST_USE;
+                   const uint8_t *id, struct attester **out, struct error *err) MUST_USE;
 struct attester *attester_hold(struct attester *a);
 void attester_drop(struct attester **a);
 #define ATTESTER_AUTO __attribute__((cleanup(attester_drop)))

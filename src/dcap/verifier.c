@@ -133,7 +133,7 @@ static bool find_attester(struct dcap_verifier *v, const struct quote *q, struct
     *out = attester_cache_get(&v->attesters, id);
     if (*out != NULL)
         return true;
-    if (!attester_open(q, no_chain, &v->root, out, err))
+    if (!attester_open(q, no_chain, &v->root, id, out, err))
         return false;
     attester_cache_put(&v->attesters, *out);
     return true;

@@ -164,8 +164,8 @@ bool dcap_verify(struct slice quote, const struct collateral *collateral,
     ATTESTER_AUTO struct attester *attester = NULL;
     TRUSTED_COLLATERAL_AUTO struct trusted_collateral *trusted = NULL;
     return quote_parse(quote, &q, err) &&
-           attester_open(&q, collateral_part(collateral, COLLATERAL_PCK_CHAIN), root, &attester,
-                         err) &&
+           attester_open(&q, collateral_part(collateral, COLLATERAL_PCK_CHAIN), root, NULL,
+                         &attester, err) &&
            dcap_check_attester_dates(attester, now_s, err) &&
            attester_check_quote(attester, &q, err) &&
            trusted_collateral_open(collateral, &attester_facts(attester)->issuer, root, &trusted,

@@ -512,7 +512,7 @@ static void a_flip_in_the_collateral_counts(void **state)
     stage_open(&s, 4, SIM_BODY_TD_10);
     stage_make(&s);
     OK(quote_parse(buf_slice(&s.quote), &q, err));
-    OK(attester_open(&q, none, &s.root, &attester, err));
+    OK(attester_open(&q, none, &s.root, NULL, &attester, err));
     for (size_t part = 0; part < COLLATERAL_PARTS; part++) {
         struct buf *bytes = &s.documents.part[part];
         bool needed = part != COLLATERAL_PCK_CRL_ISSUER_CHAIN;
