@@ -17,12 +17,8 @@ static bool get_in(const struct reading *r, const struct column *column, struct 
     if (present) {
         if (!record_open_column(r, column, disk_key_slice(&row), sealed, &real_key, &content, err))
             return false;
-        if (!slice_equal(real_key, key))
-            return error_set(err, "store/collision", column->name, "two keys share one name");
-        if (!buf_append(value, content))
-            return error_set(err, "store/value", column->name,
-                             "the value of %zu bytes does not fit in the %zu that were asked for",
-                             content.len, value->max);
+        if (!record_deliver(column, key, real_key, content, value, err))
+            return false;
     }
     *found = present;
     return true;

@@ -156,6 +156,9 @@ bool record_open(const struct reading *r, struct slice disk_key, struct slice se
 bool record_open_column(const struct reading *r, const struct column *column, struct slice disk_key,
                         struct slice sealed, struct slice *key, struct slice *value,
                         struct error *err) MUST_USE;
+/* Appends an opened record's content, if its key is the one that was asked for. */
+bool record_deliver(const struct column *column, struct slice asked, struct slice key,
+                    struct slice content, struct buf *value, struct error *err) MUST_USE;
 /* The state row of a tree (also while opening a store). */
 bool record_read_state(const struct reading *r, struct state *out, struct error *err) MUST_USE;
 

@@ -105,6 +105,20 @@ bool record_open_column(const struct reading *r, const struct column *column, st
            record_split(column, disk_key, plain, key, value, err);
 }
 
+bool record_deliver(const struct column *column, struct slice asked, struct slice key,
+                    struct slice content, struct buf *value, struct error *err)
+{
+    if (!slice_equal(asked, key))
+        return error_set(err, "store/collision", column->name, "two keys share one name");
+    if (value->max < value->len || content.len > value->max - value->len)
+        return error_set(err, "store/value", column->name,
+                         "the value of %zu bytes does not fit in the %zu that were asked for",
+                         content.len, value->max);
+    return buf_append(value, content)
+               ? true
+               : error_set(err, "memory", NULL, "no memory for a value of %zu bytes", content.len);
+}
+
 bool record_read_state(const struct reading *r, struct state *out, struct error *err)
 {
     struct disk_key row;

@@ -217,11 +217,8 @@ bool txn_get(struct txn *t, const struct column *column, struct slice key, struc
             !record_open_column(&t->base, column, disk_key_slice(&row), sealed, &real_key, &content,
                                 err))
             return false;
-        if (!slice_equal(real_key, key))
-            return error_set(err, "store/collision", column->name, "two keys share one name");
-        if (!buf_append(value, content))
-            return error_set(err, "store/value", column->name,
-                             "the value of %zu bytes does not fit", content.len);
+        if (!record_deliver(column, key, real_key, content, value, err))
+            return false;
     }
     *found = present;
     return true;
