@@ -46,3 +46,14 @@ bool notify_send(const char *socket_path, const char *state, struct error *err)
                          strerror(saved));
     return true;
 }
+
+int notify_watchdog_ms(const char *usec)
+{
+    int64_t us = 0;
+    for (size_t i = 0; usec != NULL && usec[i] >= '0' && usec[i] <= '9' && i < 15; i++)
+        us = us * 10 + (usec[i] - '0');
+    if (us <= 0)
+        return -1;
+    int64_t half_ms = us / 2000;
+    return half_ms < 1 ? 1 : half_ms > 60000 ? 60000 : (int)half_ms;
+}

@@ -10,4 +10,9 @@
  * Never blocks. Codes: notify/path, notify/io. */
 bool notify_send(const char *socket_path, const char *state, struct error *err) MUST_USE;
 
+/* How often to send "WATCHDOG=1", in milliseconds: half of what the manager waits, at most a
+ * minute. usec: the value of $WATCHDOG_USEC. -1 when there is no watchdog (NULL, zero or no
+ * number). */
+int notify_watchdog_ms(const char *usec);
+
 #endif

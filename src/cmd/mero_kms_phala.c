@@ -118,19 +118,6 @@ static void tell_manager(const char *state)
         log_warn("the service manager was not told: %s", err.message);
 }
 
-/* Half the watchdog's patience, -1 when there is none. */
-static int watchdog_ms(void)
-{
-    const char *text = getenv("WATCHDOG_USEC");
-    int64_t us = 0;
-    for (size_t i = 0; text != NULL && text[i] >= '0' && text[i] <= '9' && i < 15; i++)
-        us = us * 10 + (text[i] - '0');
-    if (us <= 0)
-        return -1;
-    int64_t half_ms = us / 2000;
-    return half_ms < 1 ? 1 : half_ms > 60000 ? 60000 : (int)half_ms;
-}
-
 static void reload(struct kms *kms)
 {
     char state[96];
@@ -144,7 +131,7 @@ static void reload(struct kms *kms)
 /* Returns the signal that ends the service, or 0 when it cannot go on. */
 static int serve(struct kms *kms, int signals)
 {
-    int patience_ms = watchdog_ms();
+    int patience_ms = notify_watchdog_ms(getenv("WATCHDOG_USEC"));
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = kms_fatal_fd(kms), .events = POLLIN}};
     for (;;) {

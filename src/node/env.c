@@ -15,6 +15,7 @@ void node_env_read(struct node_env *out)
         .path_prefix = getenv("NODE_PATH_PREFIX"),
         .collateral_urls = getenv("MERO_COLLATERAL_URLS"),
         .notify_socket = getenv("NOTIFY_SOCKET"),
+        .watchdog_usec = getenv("WATCHDOG_USEC"),
         .allow_mock = getenv("MEROD_ALLOW_MOCK_KMS_ATTESTATION"),
         .dev_root = getenv("MERO_DEV_ROOT"),
         .dev_now = getenv("MERO_DEV_NOW"),

@@ -10,6 +10,7 @@ struct node_env {
     const char *path_prefix;      /* NODE_PATH_PREFIX */
     const char *collateral_urls;  /* MERO_COLLATERAL_URLS: csv, before tee.collateral.urls */
     const char *notify_socket;    /* NOTIFY_SOCKET */
+    const char *watchdog_usec;    /* WATCHDOG_USEC */
     const char *allow_mock;       /* MEROD_ALLOW_MOCK_KMS_ATTESTATION */
     const char *dev_root;         /* MERO_DEV_ROOT */
     const char *dev_now;          /* MERO_DEV_NOW */

@@ -23,7 +23,10 @@ static bool stopped_early(enum watch_reason reason, struct error *err)
 static bool serve(struct node *n, struct error *err)
 {
     notify(n, "READY=1\nSTATUS=serving");
-    enum watch_reason reason = watch_wait(n->watch);
+    enum watch_reason reason;
+    int pause_ms = notify_watchdog_ms(n->settings.env.watchdog_usec);
+    while ((reason = watch_wait(n->watch, pause_ms)) == WATCH_RUNNING)
+        notify(n, "WATCHDOG=1");
     notify(n, "STOPPING=1\nSTATUS=stopping");
     admin_set_stopping(n->admin);
     log_info("stopping reason='%s'", watch_reason_text(reason));

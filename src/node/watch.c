@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -161,6 +162,7 @@ static bool watch_init(struct watch *w, struct error *err)
 
 bool watch_start(const struct watch_options *options, struct watch **out, struct error *err)
 {
+    pthread_condattr_t attributes;
     struct watch *w = calloc(1, sizeof(*w));
     if (!w)
         return error_set(err, "watch/system", NULL, "out of memory");
@@ -168,7 +170,10 @@ bool watch_start(const struct watch_options *options, struct watch **out, struct
     w->eof_fd = options->eof_fd;
     w->interval_ms = options->interval_ms ? options->interval_ms : NODE_WATCH_INTERVAL_MS;
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     if (!watch_init(w, err)) {
         watch_stop(&w);
         return false;
@@ -224,11 +229,16 @@ bool watch_directory(struct watch *w, const char *path, struct error *err)
     return true;
 }
 
-enum watch_reason watch_wait(struct watch *w)
+enum watch_reason watch_wait(struct watch *w, int timeout_ms)
 {
+    int64_t end_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+    struct timespec end = {.tv_sec = (time_t)(end_us / 1000000),
+                           .tv_nsec = (long)(end_us % 1000000) * 1000};
+    int waited = 0;
     pthread_mutex_lock(&w->mutex);
-    while (w->reason == WATCH_RUNNING)
-        pthread_cond_wait(&w->changed, &w->mutex);
+    while (w->reason == WATCH_RUNNING && waited == 0)
+        waited = timeout_ms < 0 ? pthread_cond_wait(&w->changed, &w->mutex)
+                                : pthread_cond_timedwait(&w->changed, &w->mutex, &end);
     enum watch_reason reason = w->reason;
     pthread_mutex_unlock(&w->mutex);
     return reason;

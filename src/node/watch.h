@@ -37,7 +37,7 @@ const atomic_bool *watch_cancel(const struct watch *w);
 enum watch_reason watch_reason(struct watch *w);
 /* From now on `path` must stay the directory that it is at this moment. */
 bool watch_directory(struct watch *w, const char *path, struct error *err) MUST_USE;
-/* Blocks until there is a reason. */
-enum watch_reason watch_wait(struct watch *w);
+/* Blocks until there is a reason, or for timeout_ms (-1 = for ever), then WATCH_RUNNING. */
+enum watch_reason watch_wait(struct watch *w, int timeout_ms);
 
 #endif

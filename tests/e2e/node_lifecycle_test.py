@@ -226,22 +226,6 @@ def data_directory_exchanged(bench):
     assert "replaced" in program.text() and not any((node.dir / "data").iterdir())
 
 
-def service_manager_is_told(bench):
-    node = fresh(bench, "notify")
-    path = str(bench.dir / "notify.sock")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.bind(path)
-        s.settimeout(10)
-        program = node.start(env={"NOTIFY_SOCKET": path})
-        told = [s.recv(512)]
-        while told[-1].startswith(b"STATUS=starting"):
-            told.append(s.recv(512))
-        assert len(told) > 3 and told[-1].startswith(b"READY=1"), told
-        expect(request(node, "GET", "/admin-api/ready")[0], 200)
-        expect(program.stop(), 0)
-        assert s.recv(512).startswith(b"STOPPING=1")
-
-
 def prefix_and_exposure(bench):
     node = fresh(bench, "prefix")
     program = node.serve(env={"NODE_PATH_PREFIX": "/n1"})
@@ -295,10 +279,57 @@ def stores_are_never_mixed(bench):
     expect(node.disk(), before)
 
 
+def service_manager_is_told(bench):
+    node = fresh(bench, "notify")
+    path = str(bench.dir / "notify.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(10)
+        program = node.start(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
+
+        def wait_for(text):
+            seen = [listener.recv(4096).decode()]
+            while text not in seen[-1]:
+                seen.append(listener.recv(4096).decode())
+            return seen
+
+        told = wait_for("READY=1")
+        assert any("STATUS=starting: store" in t for t in told) and "STATUS=serving" in told[-1], told
+        assert not any("WATCHDOG" in t for t in told), "nobody is watched before READY=1"
+        expect(request(node, "GET", "/admin-api/ready")[0], 200)
+        for _ in range(3):
+            before = time.monotonic()
+            wait_for("WATCHDOG=1")
+            assert time.monotonic() - before < 0.2
+        program.process.send_signal(signal.SIGTERM)
+        wait_for("STOPPING=1")
+        expect(program.process.wait(10), 0)
+        # without WATCHDOG_USEC nobody is pinged
+        program = node.start(env={"NOTIFY_SOCKET": path})
+        wait_for("READY=1")
+        listener.settimeout(0.3)
+        try:
+            assert False, listener.recv(4096)
+        except TimeoutError:
+            pass
+        expect(program.stop(), 0)
+
+
+def unit_is_hardened(bench):
+    """At most 2.5 of 10 (operator contract 4); the tool takes tenths."""
+    unit = Path(__file__).resolve().parents[2] / "packaging" / "systemd" / "merod.service"
+    if shutil.which("systemd-analyze") is None:
+        print("  (skipped: no systemd-analyze)")
+        return
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=25", str(unit)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    expect(done.returncode, 0, done.stdout[-600:] + done.stderr)
+
+
 TESTS = [command_line, usage_errors, not_initialised, plaintext_life, streaming_does_not_buffer, body_over_the_limit,
          interrupted_upload_leaves_nothing, stop_during_upload, parent_goes_away, two_nodes_one_directory,
          two_nodes_one_port, data_directory_exchanged, service_manager_is_told, prefix_and_exposure, admin_api_off,
-         release_variables_without_tee, existing_nodes_store, stores_are_never_mixed]
+         release_variables_without_tee, existing_nodes_store, stores_are_never_mixed, unit_is_hardened]
 
 
 def benched(test):

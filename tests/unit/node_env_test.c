@@ -24,6 +24,7 @@ static void every_variable_is_read(void **state)
         {"NODE_PATH_PREFIX", offsetof(struct node_env, path_prefix)},
         {"MERO_COLLATERAL_URLS", offsetof(struct node_env, collateral_urls)},
         {"NOTIFY_SOCKET", offsetof(struct node_env, notify_socket)},
+        {"WATCHDOG_USEC", offsetof(struct node_env, watchdog_usec)},
         {"MEROD_ALLOW_MOCK_KMS_ATTESTATION", offsetof(struct node_env, allow_mock)},
         {"MERO_DEV_ROOT", offsetof(struct node_env, dev_root)},
         {"MERO_DEV_NOW", offsetof(struct node_env, dev_now)},

@@ -313,7 +313,7 @@ static void a_pending_signal_stops_at_the_first_step(void **state)
     assert_true(watch_start(&watched, &run.watch, &run.err));
     run.node = (struct node){.options = &run.options, .watch = run.watch};
     kill(getpid(), SIGTERM);
-    assert_int_equal(watch_wait(run.watch), WATCH_SIGNAL);
+    assert_int_equal(watch_wait(run.watch, -1), WATCH_SIGNAL);
     assert_false(node_start(&run.node, &run.err));
     assert_string_equal(run.err.code, "interrupted");
     assert_non_null(strstr(run.err.message, "SIGTERM"));

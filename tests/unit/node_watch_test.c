@@ -36,7 +36,7 @@ static struct watch *started(int eof_fd)
 
 static void expect_stop(struct watch *w, enum watch_reason reason)
 {
-    assert_int_equal(watch_wait(w), reason);
+    assert_int_equal(watch_wait(w, -1), reason);
     assert_true(atomic_load(watch_cancel(w)));
     assert_int_equal(watch_reason(w), reason);
     watch_stop(&w);
@@ -63,7 +63,7 @@ static void the_first_reason_stays(void **state)
     (void)state;
     struct watch *w = started(-1);
     assert_int_equal(kill(getpid(), SIGINT), 0);
-    assert_int_equal(watch_wait(w), WATCH_INTERRUPT);
+    assert_int_equal(watch_wait(w, -1), WATCH_INTERRUPT);
     assert_int_equal(kill(getpid(), SIGTERM), 0);
     usleep(50000);
     expect_stop(w, WATCH_INTERRUPT);
@@ -185,6 +185,42 @@ static void notify_reaches_both_kinds_of_socket(void **state)
     expect_datagram(fd, "STOPPING=1");
 }
 
+static void the_watchdog_is_fed_twice_as_often_as_asked(void **state)
+{
+    static const struct {
+        const char *usec;
+        int ms;
+    } cases[] = {{NULL, -1},
+                 {"", -1},
+                 {"0", -1},
+                 {"x", -1},
+                 {"1", 1},
+                 {"2000", 1},
+                 {"4000", 2},
+                 {"30000000", 15000},
+                 {"120000000", 60000},
+                 {"120002000", 60000},
+                 {"99999999999999999999", 60000}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(notify_watchdog_ms(cases[i].usec), cases[i].ms);
+}
+
+static void a_wait_may_be_short(void **state)
+{
+    struct watch_options options = {.eof_fd = -1};
+    struct watch *w WATCH_AUTO = NULL;
+    struct error err;
+    (void)state;
+    assert_true(watch_start(&options, &w, &err));
+    int64_t begin_ms = clock_monotonic_ms();
+    assert_int_equal(watch_wait(w, 30), WATCH_RUNNING);
+    assert_true(clock_monotonic_ms() - begin_ms >= 29);
+    kill(getpid(), SIGTERM);
+    assert_int_equal(watch_wait(w, 5000), WATCH_SIGNAL);
+    assert_true(clock_monotonic_ms() - begin_ms < 4000);
+}
+
 static void notify_without_a_listener(void **state)
 {
     (void)state;
@@ -227,6 +263,8 @@ int main(void)
         cmocka_unit_test(a_replaced_directory_stops),
         cmocka_unit_test(stopping_does_not_wait_for_the_interval),
         cmocka_unit_test(one_lock_per_directory),
+        cmocka_unit_test(the_watchdog_is_fed_twice_as_often_as_asked),
+        cmocka_unit_test(a_wait_may_be_short),
         cmocka_unit_test(notify_reaches_both_kinds_of_socket),
         cmocka_unit_test(notify_without_a_listener),
     };
