@@ -78,7 +78,7 @@ static struct {
     type interposed_##name args
 
 /* Path below root, or NULL when it is none of ours. */
-static const char *io_below(const char *path)
+static inline const char *io_below(const char *path)
 {
     size_t len = strlen(io.root);
     if (len == 0 || strncmp(path, io.root, len) != 0 || path[len] != '/')
@@ -86,7 +86,7 @@ static const char *io_below(const char *path)
     return &path[len + 1];
 }
 
-static bool io_resolve(int dirfd, const char *name, char out[200])
+static inline bool io_resolve(int dirfd, const char *name, char out[200])
 {
     const char *below = name[0] == '/' ? io_below(name) : NULL;
     if (below != NULL)
@@ -96,13 +96,13 @@ static bool io_resolve(int dirfd, const char *name, char out[200])
     return snprintf(out, 200, "%.98s/%.98s", io.fds[dirfd].path, name) > 0;
 }
 
-static const char *io_fd_path(int fd)
+static inline const char *io_fd_path(int fd)
 {
     return fd >= 0 && fd < IO_FDS_MAX && io.fds[fd].path[0] != 0 ? io.fds[fd].path : NULL;
 }
 
 /* True when this call is the one to fail. */
-static bool io_fails(bool ours)
+static inline bool io_fails(bool ours)
 {
     if (!ours || !io.counting || ++io.calls != io.fail_at)
         return false;
@@ -111,7 +111,7 @@ static bool io_fails(bool ours)
     return true;
 }
 
-static struct io_op *io_add(enum io_kind kind, const char *path)
+static inline struct io_op *io_add(enum io_kind kind, const char *path)
 {
     if (!io.recording || io.count >= IO_OPS_MAX)
         return NULL;
@@ -122,7 +122,8 @@ static struct io_op *io_add(enum io_kind kind, const char *path)
     return op;
 }
 
-static void io_record_write(const char *path, off_t at, const void *data, size_t len, bool sync)
+static inline void io_record_write(const char *path, off_t at, const void *data, size_t len,
+                                   bool sync)
 {
     struct io_op *op = io_add(IO_WRITE, path);
     if (op == NULL)
