@@ -32,6 +32,12 @@
 #endif
 #endif
 
+#ifdef IO_NOT_HERE
+enum { IO_IS_HERE = 0 }; /* a sanitizer has system calls of its own */
+#else
+enum { IO_IS_HERE = 1 };
+#endif
+
 enum io_kind {
     IO_WRITE,
     IO_TRUNCATE,
