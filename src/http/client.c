@@ -234,7 +234,7 @@ static bool prepare(struct http_client *c, struct transfer *t, struct curl_slist
     set_method(&s, t->request);
     if (strcmp(t->url.scheme, "https") == 0)
         if (strcmp(t->url.scheme, "https") == 0) /* and redirects never lead to it from elsewhere */
-        set_tls(&s, c);
+            set_tls(&s, c);
     set_route(&s, c, t);
     set_limits(&s, t);
     set_receivers(&s, t);
