@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/codec.h"
 #include "keyrelease/peer.h"
 #include "keyrelease/session.h"
 #include "quote/eventlog.h"
@@ -50,25 +49,20 @@ static bool judge_event_log(struct session *s, struct slice event_log,
 {
     const struct policy *policy = s->options->kms_policy;
     struct eventlog log;
-    if (policy->compose_hash_count == 0)
+    if (!policy_needs_event_log(policy))
         return true;
     bool ok = eventlog_read(event_log, &log, NULL, NULL, s->err);
     if (ok && !bytes_equal_ct(log.rtmr[3], verdict->rtmr[3], EVENT_DIGEST_LEN))
         ok = error_set(s->err, "eventlog/mismatch", "eventLog",
                        "the event log does not lead to the RTMR3 of the quote");
-    if (ok && !log.has_compose_hash)
-        ok = error_set(s->err, "eventlog/mismatch", "eventLog", "no compose-hash was measured");
-    for (size_t i = 0; ok && i < policy->compose_hash_count; i++)
-        if (memcmp(policy->compose_hashes[i], log.compose_hash, COMPOSE_HASH_LEN) == 0)
-            return true;
     if (!ok) {
         error_prefix(s->err, "KMS event log is not usable");
         return attest_failed(s, "KMS_ATTEST_VERIFICATION_FAILED");
     }
-    char hex[2 * COMPOSE_HASH_LEN + 1];
-    hex_encode(slice_of(log.compose_hash, COMPOSE_HASH_LEN), hex);
-    error_set(s->err, "measurement/compose-hash", "eventLog",
-              "KMS compose hash '%s' is not in allowlist", hex);
+    if (policy_decide_compose(policy, verdict, log.has_compose_hash ? log.compose_hash : NULL,
+                              s->err))
+        return true;
+    error_prefix(s->err, "KMS attestation refused");
     return attest_failed(s, "KMS_PROFILE_POLICY_REJECTED");
 }
 

@@ -22,7 +22,7 @@ static bool require_list(const struct policy *p, enum policy_register r, struct 
 {
     char field[ERROR_FIELD_MAX];
     const char *key = policy_register_key(r);
-    if (p->lists[r].count > 0)
+    if (p->lists[r].count > 0 || policy_sets_cover(p, r))
         return true;
     snprintf(field, sizeof field, CONFIG_ATTESTATION ".allowed_%s", key);
     if (r == POLICY_MRTD)
@@ -94,8 +94,8 @@ static bool set_measurement(const struct toml *table, const char *key, uint8_t o
         return true;
     if (slice_equal_str(text, "replay"))
         return setting_fail(err, "config/value", sets_path, toml_get(table, key),
-                            "%s: %s = \"replay\" is not supported yet: give the register's value",
-                            sets_path, key);
+                            "%s: only rtmr3 can be \"replay\": give the value of %s", sets_path,
+                            key);
     snprintf(field, sizeof field, "%s: %s", sets_path, key);
     if (!policy_parse_measurement(text, POLICY_DIALECT_NODE, field, out, &empty, &why))
         return setting_fail(err, "config/value", sets_path, toml_get(table, key), "%s",
@@ -117,6 +117,43 @@ static bool set_pin(const struct toml *table, const char *key, uint8_t out[8], b
                         "%s: %s must be 16 hex digits", sets_path, key);
 }
 
+/* rtmr3 = "replay" with compose_hashes: what was deployed instead of the register's value. */
+static bool set_replay(const struct toml *table, struct policy_set *set, struct error *err)
+{
+    static const char key[] = "compose_hashes";
+    const struct toml *array = toml_get(table, key);
+    struct slice rtmr3;
+    if (!set_text(table, "rtmr3", &rtmr3, err))
+        return false;
+    set->replay = slice_equal_str(rtmr3, "replay");
+    if (array != NULL && (!set->replay || toml_kind(array) != TOML_ARRAY))
+        return setting_fail(err, "config/value", sets_path, array,
+                            "%s: compose_hashes is a list that goes with rtmr3 = \"replay\"",
+                            sets_path);
+    for (size_t i = 0; i < toml_count(array); i++) {
+        struct slice hex;
+        if (i == POLICY_SET_COMPOSE_MAX || !toml_string(toml_at(array, i), &hex) ||
+            !hex_decode(hex, set->compose_hashes[i], POLICY_COMPOSE_HASH_LEN))
+            return setting_fail(err, "config/value", sets_path, toml_at(array, i),
+                                "%s: compose_hashes holds at most %d texts of 64 hex digits",
+                                sets_path, POLICY_SET_COMPOSE_MAX);
+        set->compose_hash_count++;
+    }
+    return true;
+}
+
+static bool set_registers(const struct toml *table, struct policy_set *set, struct error *err)
+{
+    for (unsigned r = 0; r < POLICY_REGISTERS; r++) {
+        if (r == POLICY_RTMR3 && set->replay)
+            continue;
+        if (!set_measurement(table, policy_register_key((enum policy_register)r), set->value[r],
+                             &set->given[r], err))
+            return false;
+    }
+    return true;
+}
+
 static bool add_set(struct policy *p, const struct toml *table, struct error *err)
 {
     struct policy_set set = {0};
@@ -127,16 +164,10 @@ static bool add_set(struct policy *p, const struct toml *table, struct error *er
     if (name.len >= sizeof set.name)
         return setting_fail(err, "config/value", sets_path, toml_get(table, "name"),
                             "%s: a name has at most %d characters", sets_path, POLICY_NAME_MAX - 1);
-    if (toml_get(table, "compose_hashes") != NULL)
-        return setting_fail(err, "config/value", sets_path, toml_get(table, "compose_hashes"),
-                            "%s: compose_hashes is not supported yet", sets_path);
     if (name.len > 0)
         memcpy(set.name, name.data, name.len);
-    for (unsigned r = 0; r < POLICY_REGISTERS; r++)
-        if (!set_measurement(table, policy_register_key((enum policy_register)r), set.value[r],
-                             &set.given[r], err))
-            return false;
-    if (!set_measurement(table, "mrseam", set.mrseam, &set.has_mrseam, err) ||
+    if (!set_replay(table, &set, err) || !set_registers(table, &set, err) ||
+        !set_measurement(table, "mrseam", set.mrseam, &set.has_mrseam, err) ||
         !set_pin(table, "td_attributes", set.tdattributes, &set.has_tdattributes, err) ||
         !set_pin(table, "xfam", set.xfam, &set.has_xfam, err))
         return false;

@@ -130,11 +130,19 @@ static bool list_has(const struct measurement_list *list, const uint8_t *value)
     return false;
 }
 
+bool policy_sets_cover(const struct policy *p, enum policy_register r)
+{
+    for (size_t i = 0; i < p->set_count; i++)
+        if (!p->sets[i].given[r] && !(r == POLICY_RTMR3 && p->sets[i].replay))
+            return false;
+    return p->set_count > 0;
+}
+
 static bool list_accepts(const struct policy *p, const struct verdict *v, enum policy_register r)
 {
     const struct measurement_list *list = &p->lists[r];
     if (list->count == 0)
-        return !p->lists_required;
+        return !p->lists_required || policy_sets_cover(p, r);
     return list_has(list, policy_register_value(v, r));
 }
 
@@ -337,6 +345,55 @@ static bool check_pins(const struct policy *p, const struct verdict *v,
                          v->tcb_evaluation_data_number, p->evaluation_number_min);
     }
     return check_advisories(p, v, refusal, err) && check_ppid(p, v, refusal, err);
+}
+
+/* ---- what was deployed ---- */
+
+bool policy_needs_event_log(const struct policy *p)
+{
+    for (size_t i = 0; i < p->set_count; i++)
+        if (p->sets[i].replay)
+            return true;
+    return p->compose_hash_count > 0;
+}
+
+static bool hash_in(const uint8_t (*hashes)[POLICY_COMPOSE_HASH_LEN], size_t count,
+                    const uint8_t *hash)
+{
+    for (size_t i = 0; hash != NULL && i < count; i++)
+        if (memcmp(hashes[i], hash, POLICY_COMPOSE_HASH_LEN) == 0)
+            return true;
+    return false;
+}
+
+/* A set that matches in its registers, and in what was deployed where it asks for that. */
+static bool some_set_accepts(const struct policy *p, const struct verdict *v, const uint8_t *hash)
+{
+    bool differs[POLICY_REGISTERS];
+    for (size_t i = 0; i < p->set_count; i++) {
+        const struct policy_set *set = &p->sets[i];
+        if (set_distance(set, v, differs) == 0 &&
+            (!set->replay || hash_in((const uint8_t(*)[POLICY_COMPOSE_HASH_LEN])set->compose_hashes,
+                                     set->compose_hash_count, hash)))
+            return true;
+    }
+    return p->set_count == 0;
+}
+
+bool policy_decide_compose(const struct policy *p, const struct verdict *v,
+                           const uint8_t *compose_hash, struct error *err)
+{
+    char hex[2 * POLICY_COMPOSE_HASH_LEN + 1] = "none was measured";
+    const uint8_t(*allowed)[POLICY_COMPOSE_HASH_LEN] =
+        (const uint8_t(*)[POLICY_COMPOSE_HASH_LEN])p->compose_hashes;
+    if (compose_hash != NULL)
+        hex_encode(slice_of(compose_hash, POLICY_COMPOSE_HASH_LEN), hex);
+    if (p->compose_hash_count > 0 && !hash_in(allowed, p->compose_hash_count, compose_hash))
+        return error_set(err, "measurement/compose-hash", "eventLog",
+                         "compose hash '%s' is not in allowlist", hex);
+    return some_set_accepts(p, v, compose_hash) ||
+           error_set(err, "measurement/compose-hash", "eventLog",
+                     "compose hash '%s' is not allowed by the set that the registers match", hex);
 }
 
 bool policy_decide_platform(const struct policy *p, const struct verdict *v,

@@ -136,6 +136,27 @@ static bool merge_pin(const json_t *from, const char *key, uint8_t out[8], bool 
     return true;
 }
 
+static bool set_compose_hashes(const json_t *object, struct policy_set *set, struct error *err)
+{
+    const json_t *array = present(object, "compose_hashes");
+    if (!array)
+        return true;
+    if (!as_array("compose_hashes", array, err))
+        return false;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        struct slice text;
+        if (set->compose_hash_count == POLICY_SET_COMPOSE_MAX)
+            return error_set(err, "policy/limit", "compose_hashes", "more than %d compose_hashes",
+                             POLICY_SET_COMPOSE_MAX);
+        if (!as_text("compose_hashes", json_array_get(array, i), &text, err) ||
+            !policy_parse_fixed_hex(text, set->compose_hashes[set->compose_hash_count],
+                                    POLICY_COMPOSE_HASH_LEN, "compose_hashes", err))
+            return false;
+        set->compose_hash_count++;
+    }
+    return true;
+}
+
 static bool merge_set(const struct merge *m, const json_t *object, struct error *err)
 {
     struct policy_set set = {0};
@@ -154,8 +175,13 @@ static bool merge_set(const struct merge *m, const json_t *object, struct error 
         const json_t *value = present(object, key);
         if (!value)
             continue;
-        if (!as_text(key, value, &text, err) ||
-            !policy_parse_measurement(text, m->dialect, key, set.value[r], &empty, err))
+        if (!as_text(key, value, &text, err))
+            return false;
+        if (r == POLICY_RTMR3 && slice_equal_str(text, "replay")) {
+            set.replay = true;
+            continue;
+        }
+        if (!policy_parse_measurement(text, m->dialect, key, set.value[r], &empty, err))
             return false;
         set.given[r] = !empty;
     }
@@ -166,7 +192,8 @@ static bool merge_set(const struct merge *m, const json_t *object, struct error 
             return false;
         set.has_mrseam = !empty;
     }
-    return merge_pin(object, "td_attributes", set.tdattributes, &set.has_tdattributes, err) &&
+    return set_compose_hashes(object, &set, err) &&
+           merge_pin(object, "td_attributes", set.tdattributes, &set.has_tdattributes, err) &&
            merge_pin(object, "xfam", set.xfam, &set.has_xfam, err) &&
            policy_add_set(m->policy, &set, err);
 }

@@ -195,13 +195,18 @@ static bool set_says_something(const struct policy_set *set)
     for (unsigned r = 0; r < POLICY_REGISTERS; r++)
         if (set->given[r])
             return true;
-    return set->has_mrseam || set->has_tdattributes || set->has_xfam;
+    return set->has_mrseam || set->has_tdattributes || set->has_xfam || set->replay;
 }
 
 bool policy_add_set(struct policy *p, const struct policy_set *set, struct error *err)
 {
     if (set->name[0] == '\0')
         return error_set(err, "policy/value", "allowed_set", "allowed_set without a name");
+    if (set->replay && (set->given[POLICY_RTMR3] || set->compose_hash_count == 0))
+        return error_set(err, "policy/value", "allowed_set",
+                         "allowed_set '%s': \"replay\" stands for the value of rtmr3 and needs "
+                         "compose_hashes",
+                         set->name);
     if (!set_says_something(set))
         return error_set(err, "policy/value", "allowed_set", "allowed_set '%s' names no register",
                          set->name);

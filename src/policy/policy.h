@@ -16,6 +16,7 @@ enum {
     POLICY_PPID_LEN = 16,
     POLICY_COMPOSE_HASH_LEN = 32,
     POLICY_BINDING_LEN = 32,
+    POLICY_SET_COMPOSE_MAX = 32, /* compose hashes of one set */
 };
 
 enum policy_register {
@@ -43,6 +44,11 @@ struct policy_set {
     uint8_t value[POLICY_REGISTERS][MEASUREMENT_LEN];
     bool has_mrseam, has_tdattributes, has_xfam;
     uint8_t mrseam[48], tdattributes[8], xfam[8];
+    /* RTMR3 "replay": instead of a value, the event log must lead to the register and hold one of
+     * these compose hashes. See policy_decide_compose(). */
+    bool replay;
+    uint8_t compose_hashes[POLICY_SET_COMPOSE_MAX][POLICY_COMPOSE_HASH_LEN];
+    size_t compose_hash_count;
 };
 
 struct policy {
@@ -67,7 +73,7 @@ struct policy {
     size_t denied_advisory_count;
     uint8_t (*ppids)[POLICY_PPID_LEN]; /* owned */
     size_t ppid_count;
-    /* Accepted dstack compose hashes. Not decided here: whoever holds the event log replays it. */
+    /* Accepted dstack compose hashes, see policy_decide_compose(). */
     uint8_t (*compose_hashes)[POLICY_COMPOSE_HASH_LEN]; /* owned */
     size_t compose_hash_count;
 };
@@ -165,6 +171,17 @@ struct policy_refusal {
  * sets, pins and floors. */
 bool policy_decide(const struct policy *p, const struct verdict *v, struct policy_refusal *refusal,
                    struct error *err) MUST_USE;
+
+/* True when there are sets and every one of them says something about the register, so that an
+ * empty list is no gap. */
+bool policy_sets_cover(const struct policy *p, enum policy_register r);
+/* Does the policy ask for what the event log alone can tell? */
+bool policy_needs_event_log(const struct policy *p);
+/* The second question of a policy that needs one, after policy_decide(): is what was deployed
+ * allowed? compose_hash comes from a log that leads to the verdict's RTMR3; NULL = the log holds
+ * none. Code measurement/compose-hash. */
+bool policy_decide_compose(const struct policy *p, const struct verdict *v,
+                           const uint8_t *compose_hash, struct error *err) MUST_USE;
 
 /* The first part alone: TEE type and TD attributes (C.2). The existing programs count it to the
  * verification of the quote, so it holds even where measurements are not enforced. */

@@ -153,6 +153,33 @@ static void test_unverified_kms_needs_leave(void **state)
     fixture_node_free(&node);
 }
 
+/* Pinned by what was deployed: the KMS's event log is replayed. */
+static void test_compose_hash(void **state)
+{
+    (void)state;
+    struct fixture_node node;
+    struct error err = {0};
+    char hex[65];
+    start_default();
+    fixture_node(&world, "node", &node);
+    for (unsigned i = 0; i < 2; i++) {
+        SECRET_AUTO struct secret key = {0};
+        struct keyrelease_failure failure = {0};
+        uint8_t hash[32];
+        memcpy(hash, fixture_machine(&world, "kms")->compose_hash, sizeof(hash));
+        hash[0] ^= i == 0; /* first another one, then the right one beside it */
+        hex_encode(slice_of(hash, sizeof(hash)), hex);
+        assert_true(policy_add_compose_hash(&world.kms_policy, slice_str(hex), "test", &err));
+        bool ok = keyrelease_fetch(&node.options, &key, NULL, &failure, &err);
+        assert_int_equal(ok, i == 1);
+        if (!ok) {
+            assert_string_equal(err.code, "measurement/compose-hash");
+            assert_string_equal(failure.probe_code, "KMS_PROFILE_POLICY_REJECTED");
+        }
+    }
+    fixture_node_free(&node);
+}
+
 /* ---- the KMS as the node judges it ---- */
 
 struct kms_case {
@@ -632,6 +659,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sealed_release, begin, finish),
         cmocka_unit_test_setup_teardown(test_own_binding, begin, finish),
         cmocka_unit_test_setup_teardown(test_unverified_kms_needs_leave, begin, finish),
+        cmocka_unit_test_setup_teardown(test_compose_hash, begin, finish),
         cmocka_unit_test_setup_teardown(test_node_refuses_kms, begin, finish),
         cmocka_unit_test_setup_teardown(test_kms_refuses_node, begin, finish),
         cmocka_unit_test_setup_teardown(test_replay, begin, finish),

@@ -506,6 +506,64 @@ static void test_nearest(void **state)
     assert_int_equal(strlen(refusal.allowed), 5 * HEX_LEN + 4 * 2); /* the first five */
 }
 
+/* ---- what was deployed ---- */
+
+static struct policy_set replay_set(const struct verdict *v, uint8_t hash_byte)
+{
+    struct policy_set set = {.replay = true, .compose_hash_count = 1};
+    snprintf(set.name, sizeof(set.name), "compose %02x", hash_byte);
+    memset(set.compose_hashes[0], hash_byte, POLICY_COMPOSE_HASH_LEN);
+    for (unsigned r = 0; r < POLICY_RTMR3; r++) {
+        set.given[r] = true;
+        memcpy(set.value[r], policy_register_value(v, (enum policy_register)r), MEASUREMENT_LEN);
+    }
+    return set;
+}
+
+/* Sets that ask for a compose hash instead of RTMR3: lists may leave RTMR3 out, and the hash counts
+ * only together with the other registers of its set. */
+static void test_replay_sets(void **state)
+{
+    (void)state;
+    struct policy p POLICY_AUTO;
+    struct error err = {0};
+    struct verdict v = good_verdict(), other = good_verdict();
+    uint8_t a[32], b[32];
+    memset(a, 0xaa, sizeof(a));
+    memset(b, 0xbb, sizeof(b));
+    set_bytes(other.rtmr[2], 'e');
+    struct policy_set set_a = replay_set(&v, 0xaa), set_b = replay_set(&other, 0xbb);
+    policy_init(&p);
+    p.lists_required = true;
+    assert_false(policy_needs_event_log(&p));
+    assert_true(policy_add_set(&p, &set_a, &err) && policy_add_set(&p, &set_b, &err));
+    assert_true(policy_needs_event_log(&p));
+    assert_true(policy_sets_cover(&p, POLICY_RTMR3) && policy_sets_cover(&p, POLICY_MRTD));
+    assert_true(policy_decide(&p, &v, NULL, &err));
+    assert_true(policy_decide_compose(&p, &v, a, &err));
+    assert_false(policy_decide_compose(&p, &v, b, &err)); /* the other set's */
+    assert_string_equal(err.code, "measurement/compose-hash");
+    assert_false(policy_decide_compose(&p, &v, NULL, &err));
+    assert_true(policy_decide_compose(&p, &other, b, &err));
+    /* A list of hashes beside the sets holds, too. */
+    assert_true(policy_add_compose_hash(
+        &p, slice_str("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), "f",
+        &err));
+    assert_false(policy_decide_compose(&p, &v, a, &err));
+    assert_true(policy_decide_compose(&p, &other, b, &err));
+    /* A set without replay beside them: its register counts, the hash does not. */
+    struct policy_set exact = {.name = "exact", .given = {[POLICY_RTMR3] = true}};
+    memcpy(exact.value[POLICY_RTMR3], v.rtmr[3], MEASUREMENT_LEN);
+    assert_true(policy_add_set(&p, &exact, &err));
+    assert_false(policy_sets_cover(&p, POLICY_MRTD));
+    set_a.name[0] = 'C';
+    set_a.given[POLICY_RTMR3] = true;
+    assert_false(policy_add_set(&p, &set_a, &err)); /* a value and replay */
+    set_a.given[POLICY_RTMR3] = false;
+    set_a.compose_hash_count = 0;
+    assert_false(policy_add_set(&p, &set_a, &err)); /* replay without hashes */
+}
+
 /* ---- JSON ---- */
 
 static bool merge(struct policy *p, const char *text, enum policy_subject subject,
@@ -608,6 +666,12 @@ static void test_json_ours(void **state)
     assert_int_equal(p.ppid_count, 1);
     assert_int_equal(p.compose_hash_count, 1);
     assert_int_equal(p.mrseam.count, 1);
+    assert_true(merge(&p,
+                      "{\"allowed_set\":[{\"name\":\"r\",\"rtmr3\":\"replay\",\"compose_hashes\":["
+                      "\"20b1cdee230f9e68e37f61f8c9cd26470129e12d0b7b9515c2b1f17ffb4e2091\"]}]}",
+                      POLICY_SUBJECT_KMS, NULL, &err));
+    assert_true(p.sets[1].replay && p.sets[1].compose_hash_count == 1);
+    assert_int_equal(p.sets[1].compose_hashes[0][0], 0x20);
 }
 
 static void test_json_refused(void **state)
@@ -633,6 +697,8 @@ static void test_json_refused(void **state)
         {"{\"allowed_set\":[3]}", "json/type"},
         {"{\"allowed_set\":[{\"name\":\"a\"}]}", "policy/value"},
         {"{\"allowed_set\":[{\"mrtd\":\"a\"}]}", "json/missing"},
+        {"{\"allowed_set\":[{\"name\":\"a\",\"rtmr3\":\"replay\"}]}", "policy/value"},
+        {"{\"allowed_set\":[{\"name\":\"a\",\"rtmr2\":\"replay\"}]}", "policy/value"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct policy p POLICY_AUTO;
@@ -673,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_replay_sets),
         cmocka_unit_test(test_json_shapes),
         cmocka_unit_test(test_json_empty_role_list),
         cmocka_unit_test(test_json_ours),
