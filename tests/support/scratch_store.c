@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
+
 static void need(bool ok, const struct error *err)
 {
     if (!ok)
@@ -78,6 +80,20 @@ const char *scratch_get(struct scratch_store *f, const char *column, const char 
         return NULL;
     snprintf(text, sizeof text, "%s", value.len > 0 ? buf_cstr(&value) : "");
     return text;
+}
+
+struct blob_id scratch_blob_id(struct slice content)
+{
+    enum { MIB = 1 << 20 };
+    BUF_AUTO struct buf links = BUF_INIT(1 << 16);
+    struct blob_id id;
+    for (size_t at = 0; at < content.len; at += MIB) {
+        uint8_t chunk[SHA256_LEN];
+        sha256(slice_cut(content, at, MIB), chunk);
+        assert_true(buf_append(&links, slice_of(chunk, sizeof chunk)));
+    }
+    sha256(buf_slice(&links), id.bytes);
+    return id;
 }
 
 struct blob_info scratch_upload(struct scratch_store *f, struct slice content)

@@ -23,6 +23,8 @@ const char *scratch_open_fails(struct scratch_store *f, struct error *err);
 void scratch_put(struct scratch_store *f, const char *column, const char *key, const char *value);
 /* NULL: absent. The text lives until the next call. */
 const char *scratch_get(struct scratch_store *f, const char *column, const char *key);
+/* The id that content must get, by the rules and not by the store. */
+struct blob_id scratch_blob_id(struct slice content);
 struct blob_info scratch_upload(struct scratch_store *f, struct slice content);
 /* Reads the blob whole, in pieces of `step` bytes, and compares. */
 void scratch_expect_blob(struct scratch_store *f, const struct blob_id *id, struct slice content,

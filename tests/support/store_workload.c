@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "base/hash.h"
 #include "store/admin.h"
 
 enum { BLOB_LEN = 40000 };
@@ -21,11 +20,7 @@ static struct slice blob_content(unsigned seed)
 
 static struct blob_id blob_id_of(unsigned seed)
 {
-    struct blob_id id;
-    uint8_t chunk[SHA256_LEN];
-    sha256(blob_content(seed), chunk);
-    sha256(slice_of(chunk, sizeof chunk), id.bytes);
-    return id;
+    return scratch_blob_id(blob_content(seed));
 }
 
 static bool upload(struct store *s, unsigned seed, struct error *err)

@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "store/admin.h"
 #include "support/scratch_store.h"
 
@@ -104,24 +103,9 @@ static void put_batch(struct store *s)
     ledger->batch.acked = ledger->batch.pending;
 }
 
-static void blob_id_of(uint32_t seed, struct blob_id *out)
+static struct blob_id blob_id_of(uint32_t seed)
 {
-    char path[80];
-    BUF_AUTO struct buf text = BUF_INIT(64);
-    snprintf(path, sizeof path, "%.60s/id-%u", scratch.root, seed);
-    if (!file_read(path, &text, NULL) || text.len != sizeof out->bytes)
-        abort();
-    memcpy(out->bytes, text.data, sizeof out->bytes);
-}
-
-/* The id of a blob is noted before it is stored: computed by storing it elsewhere would be slow, so
- * by hand from its chunks. */
-static void note_blob_id(uint32_t seed, const struct blob_id *id)
-{
-    char path[80];
-    snprintf(path, sizeof path, "%.60s/id-%u", scratch.root, seed);
-    if (!file_write_atomic(path, slice_of(id->bytes, sizeof id->bytes), 0600, NULL))
-        abort();
+    return scratch_blob_id(blob_content(seed));
 }
 
 static void put_blob(struct store *s, unsigned i)
@@ -130,8 +114,7 @@ static void put_blob(struct store *s, unsigned i)
     struct blob_info info;
     struct error err;
     if (ledger->blob[i].acked != 0) {
-        struct blob_id id;
-        blob_id_of(ledger->blob[i].acked, &id);
+        struct blob_id id = blob_id_of(ledger->blob[i].acked);
         ledger->blob[i].pending = 0;
         die_unless(blob_delete(s, &id, &err), &err);
         ledger->blob[i].acked = 0;
@@ -142,7 +125,6 @@ static void put_blob(struct store *s, unsigned i)
     die_unless(blob_writer_open(s, &w, &err) && blob_writer_append(w, blob_content(seed), &err) &&
                    blob_writer_finish(&w, NULL, &info, &err),
                &err);
-    note_blob_id(seed, &info.id);
     ledger->blob[i].acked = seed;
 }
 
@@ -245,18 +227,12 @@ static bool note_found(const struct blob_info *info, void *ctx)
     return true;
 }
 
-static bool holds(const struct found_blobs *f, uint32_t seed, struct blob_id *id)
+static bool holds(const struct found_blobs *f, uint32_t seed)
 {
-    struct blob_info probe;
-    struct slice content = blob_content(seed);
-    uint8_t hash[32];
-    struct error err;
-    sha256(content, hash);
+    struct blob_id id = blob_id_of(seed);
     for (unsigned i = 0; i < f->count; i++)
-        if (memcmp(f->info[i].content_hash, hash, sizeof hash) == 0) {
-            *id = f->info[i].id;
-            need(blob_stat(scratch.store, id, &probe, &err), &err);
-            scratch_expect_blob(&scratch, id, content, 300000);
+        if (memcmp(&f->info[i].id, &id, sizeof id) == 0) {
+            scratch_expect_blob(&scratch, &id, blob_content(seed), 300000);
             return true;
         }
     return false;
@@ -272,11 +248,8 @@ static void check_blobs(void)
     for (unsigned i = 0; i < BLOBS; i++) {
         uint32_t acked = ledger->blob[i].acked, pending = ledger->blob[i].pending;
         uint32_t seed = acked != 0 ? acked : pending;
-        struct blob_id id;
-        bool there = seed != 0 && holds(&f, seed, &id);
+        bool there = seed != 0 && holds(&f, seed);
         assert_true(there || acked == 0 || pending == 0);
-        if (there)
-            note_blob_id(seed, &id);
         ledger->blob[i].acked = ledger->blob[i].pending = there ? seed : 0;
         expected += there;
     }
