@@ -13,14 +13,16 @@
 
 void bundle_init(struct bundle *b)
 {
-    *b =
-        (struct bundle){.quote = BUF_INIT(EVIDENCE_QUOTE_MAX), .policy = BUF_INIT(POLICY_JSON_MAX)};
+    *b = (struct bundle){.quote = BUF_INIT(EVIDENCE_QUOTE_MAX),
+                         .event_log = BUF_INIT(EVIDENCE_INPUT_MAX),
+                         .policy = BUF_INIT(POLICY_JSON_MAX)};
     collateral_init(&b->collateral);
 }
 
 void bundle_free(struct bundle *b)
 {
     buf_free(&b->quote);
+    buf_free(&b->event_log);
     buf_free(&b->policy);
     collateral_free(&b->collateral);
 }
@@ -57,7 +59,8 @@ bool bundle_write(const struct bundle *b, const char *path, struct error *err)
     set_text(root, "accept_status", b->accept_status);
     json_object_set_new(root, "allow_debug", json_boolean(b->allow_debug));
     set_text(root, "quote_b64", buf_cstr(&quote));
-    return (b->policy.len == 0 || set_json(root, "policy", buf_slice(&b->policy), err)) &&
+    return (b->event_log.len == 0 || set_json(root, "event_log", buf_slice(&b->event_log), err)) &&
+           (b->policy.len == 0 || set_json(root, "policy", buf_slice(&b->policy), err)) &&
            collateral_write(&b->collateral, &documents, err) &&
            set_json(root, "collateral", buf_slice(&documents), err) &&
            json_write_pretty(root, &text, err) &&
@@ -88,7 +91,9 @@ static bool read_members(const json_t *root, struct bundle *b, struct error *err
     if (!time_parse_utc(at, &b->at_s) || !base64_decode_append(quote, &b->quote))
         return error_set(err, "evidence/format", "at", "`at` is no time or `quote_b64` no base64");
     const json_t *policy = json_object_get(root, "policy");
-    return (policy == NULL || json_write_compact(policy, &b->policy, err)) &&
+    const json_t *log = json_object_get(root, "event_log");
+    return (log == NULL || json_write_compact(log, &b->event_log, err)) &&
+           (policy == NULL || json_write_compact(policy, &b->policy, err)) &&
            copy_text(root, "nonce", b->nonce_hex, sizeof b->nonce_hex, err) &&
            copy_text(root, "role", b->role, sizeof b->role, err) &&
            copy_text(root, "accept_status", b->accept_status, sizeof b->accept_status, err) &&

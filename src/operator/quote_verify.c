@@ -10,6 +10,7 @@
 #include "operator/bundle.h"
 #include "operator/evidence.h"
 #include "operator/quote_command.h"
+#include "policy/compose.h"
 
 enum { NONCE_MAX = 64 };
 
@@ -42,7 +43,8 @@ static bool question_from_options(const struct quote_verify_options *options, st
                        "--accept-status", err) &&
            (options->policy_path == NULL || file_read(options->policy_path, &b->policy, err)) &&
            evidence_read(options->path, &e, err) &&
-           (buf_append(&b->quote, buf_slice(&e.quote)) ||
+           ((buf_append(&b->quote, buf_slice(&e.quote)) &&
+             buf_append(&b->event_log, buf_slice(&e.event_log))) ||
             error_set(err, "memory", NULL, "out of memory"));
 }
 
@@ -102,6 +104,21 @@ static bool check_nonce(const struct verdict *v, const struct buf *nonce, struct
                      "the report data does not start with the nonce");
 }
 
+/* Lists and sets, then what only an event log can tell; a policy that asks for one is refused
+ * without. */
+static bool decide(const struct policy *policy, const struct bundle *b, const struct verdict *v,
+                   struct policy_refusal *refusal, struct error *err)
+{
+    struct eventlog log;
+    bool has_log = b->event_log.len > 0;
+    if (!policy_decide(policy, v, refusal, err))
+        return false;
+    if (!policy_needs_event_log(policy))
+        return true;
+    return (!has_log || eventlog_read(buf_slice(&b->event_log), &log, NULL, NULL, err)) &&
+           policy_decide_log(policy, v, has_log ? &log : NULL, err);
+}
+
 /* Everything up to the decision; *has_verdict tells how far it came. */
 static bool answer(const struct quote_verify_options *options, struct bundle *b, struct verdict *v,
                    bool *has_verdict, struct policy_refusal *refusal, struct error *err)
@@ -114,7 +131,7 @@ static bool answer(const struct quote_verify_options *options, struct bundle *b,
         !collateral_source_root(&options->source, &root, err))
         return false;
     *has_verdict = dcap_verify(buf_slice(&b->quote), &b->collateral, &root, NULL, b->at_s, v, err);
-    return *has_verdict && check_nonce(v, &nonce, err) && policy_decide(&policy, v, refusal, err);
+    return *has_verdict && check_nonce(v, &nonce, err) && decide(&policy, b, v, refusal, err);
 }
 
 static bool write_report(const struct report *r, bool json, struct buf *out, struct error *err)

@@ -201,6 +201,16 @@ def events(sim, files):
     expect("the event log leads to the registers", done, 0)
     page = json.loads(done.stdout)
     check("all four registers", all(page["registers"][f"rtmr{i}"]["matches"] for i in range(4)))
+    online = ["--root", sim.root, "--collateral-url", sim.pcs]
+    for name, hash_ in (("mine", sim.page["machines"][0]["compose_hash"]), ("other", "11" * 32)):
+        (files / f"compose-{name}.json").write_text(json.dumps({"allowed_compose_hashes": [hash_]}))
+    expect("the compose hash that the log proves",
+           tee("quote", "verify", files / "events.json", *online, "--policy", files / "compose-mine.json"), 0)
+    expect("another compose hash",
+           tee("quote", "verify", files / "events.json", *online, "--policy", files / "compose-other.json"), 13,
+           "measurement/compose-hash")
+    expect("a compose hash without a log",
+           tee("quote", "verify", files / "raw", *online, "--policy", files / "compose-mine.json"), 13, "no event log")
     log = reply["event_log"] if isinstance(reply["event_log"], list) else json.loads(reply["event_log"])
     log = [entry for entry in log if entry["event"] != "app-id"]
     (files / "events.json").write_text(json.dumps({**reply, "event_log": log}))
