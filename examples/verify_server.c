@@ -26,7 +26,7 @@
 enum {
     THREADS = 4,
     CLIENT_TIMEOUT_S = 10,
-    REFRESH_S = 4 * 3600, /* plus up to a quarter, so that servers do not ask in step */
+    REFRESH_S = 4 * 3600,
     POLICY_MAX = MEROTEE_POLICY_JSON_MAX
 };
 
@@ -96,7 +96,7 @@ static bool open_verifier(const char *cache_dir, const char *service, struct mer
                           struct merotee_error *err)
 {
     struct merotee_verifier_options options = {
-        .size = sizeof options, .cache_dir = cache_dir, .warn = warn};
+        .size = sizeof options, .cache_dir = cache_dir, .refresh_s = REFRESH_S, .warn = warn};
     if (service != NULL) {
         options.endpoints = &service;
         options.endpoint_count = 1;
@@ -136,16 +136,6 @@ static int listen_on_loopback(void)
     return listener;
 }
 
-/* Keeps the collateral fresh until a signal asks to stop. */
-static void refresh_until(const sigset_t *signals, struct merotee_verifier *verifier)
-{
-    struct merotee_error err;
-    struct timespec pause = {.tv_sec = REFRESH_S + (long)getpid() % (REFRESH_S / 4)};
-    while (sigtimedwait(signals, NULL, &pause) < 0)
-        if (!merotee_verifier_refresh(verifier, time(NULL), &err))
-            warn(NULL, err.code, err.message);
-}
-
 static void run(struct server *server)
 {
     pthread_t threads[THREADS];
@@ -157,8 +147,9 @@ static void run(struct server *server)
     size_t count = 0;
     while (count < THREADS && pthread_create(&threads[count], NULL, work, server) == 0)
         count++;
+    int received;
     if (count == THREADS)
-        refresh_until(&signals, server->verifier);
+        sigwait(&signals, &received);
     merotee_verifier_cancel(server->verifier); /* whoever fetches stops now */
     shutdown(server->listener, SHUT_RDWR);     /* whoever accepts too */
     while (count > 0)

@@ -140,9 +140,14 @@ struct merotee_verifier_options {
     uint32_t timeout_ms;            /* of one request; default 15000 */
     uint32_t budget_ms;             /* of all requests for one quote; default 25000 */
     uint32_t evaluation_number_min; /* refuse older collateral; 0 = no floor */
+    uint32_t refresh_s; /* ask for newer collateral this often, give or take a tenth, in a thread of
+                           the verifier's own in which all signals are blocked; 0 = no thread, and
+                           a fetch only when what is there does not count any more */
+    uint32_t reserved;  /* 0 */
     /* Told what is worth a log line but is no failure: cache/unreadable, cache/unwritable,
-     * collateral/unreachable, collateral/refused. Called from any thread that uses the verifier,
-     * perhaps several at once; must not call it back. The texts live during the call. */
+     * collateral/unreachable, collateral/refused, collateral/stale. Called from any thread that
+     * uses the verifier, perhaps several at once; must not call it back. The texts live during the
+     * call. */
     void (*warn)(void *context, const char *code, const char *message);
     void *warn_context;
 };
@@ -155,12 +160,12 @@ struct merotee_verifier_options {
  */
 struct merotee_verifier;
 
-/* options may be NULL. Codes: usage, config/endpoints, config/collateral-url, file/..., memory/....
- */
+/* options may be NULL. Codes: usage, config/collateral-url, file/..., http/tls
+ * (ca_path), thread, memory/.... */
 MEROTEE_API bool merotee_verifier_open(const struct merotee_verifier_options *options,
                                        struct merotee_verifier **out,
                                        struct merotee_error *err) MEROTEE_MUST_USE;
-/* No other call may be running. */
+/* Ends the thread, if there is one. No other call may be running. */
 MEROTEE_API void merotee_verifier_close(struct merotee_verifier *verifier);
 
 /*
@@ -189,15 +194,39 @@ MEROTEE_API bool merotee_verifier_import(struct merotee_verifier *verifier, cons
                                          const struct merotee_collateral *collateral, int64_t now_s,
                                          struct merotee_error *err) MEROTEE_MUST_USE;
 
-/* Asks the services for newer documents for every platform model that was judged so far;
- * verification goes on meanwhile. For a thread of its own, every few hours, with jitter. False when
- * one could not be brought up to date (the last failure); what is there stays. */
+/* Asks the services for newer documents for every platform model that was judged so far, now;
+ * verification goes on meanwhile. False when one could not be brought up to date (the last
+ * failure); what is there stays. Programs without refresh_s call it every few hours, with jitter.
+ */
 MEROTEE_API bool merotee_verifier_refresh(struct merotee_verifier *verifier, int64_t now_s,
                                           struct merotee_error *err) MEROTEE_MUST_USE;
 
+/* What is in memory, and when the first document of each kind expires: for metrics and readiness.
+ * Set `size` to sizeof it before the call; the library fills what both sides know. */
+struct merotee_verifier_status {
+    size_t size;
+    size_t platforms; /* models with collateral */
+    /* Unix seconds; 0 = there is none. */
+    int64_t tcb_info_expires_s;
+    int64_t qe_identity_expires_s;
+    int64_t pck_crl_expires_s;
+    int64_t root_crl_expires_s;
+};
+/* Code usage. */
+MEROTEE_API bool merotee_verifier_status(struct merotee_verifier *verifier,
+                                         struct merotee_verifier_status *status,
+                                         struct merotee_error *err) MEROTEE_MUST_USE;
+
+/* The TCB status that this quote will have when Intel's early TCB evaluation data set becomes the
+ * standard one: for a warning ahead of a TCB recovery. It makes no verdict. Codes: those of
+ * merotee_verifier_check(); tcb/revoked says that the platform will be. */
+MEROTEE_API bool merotee_verifier_early_status(struct merotee_verifier *verifier, const void *quote,
+                                               size_t quote_len, int64_t now_s,
+                                               enum merotee_tcb_status *out,
+                                               struct merotee_error *err) MEROTEE_MUST_USE;
+
 /* Ends running requests within half a second and lets no new ones start (collateral/unreachable),
- * for good: the first step of a shutdown. Not for signal handlers that fork; safe from any thread.
- */
+ * for good: the first step of a shutdown. Safe from any thread and in a signal handler. */
 MEROTEE_API void merotee_verifier_cancel(struct merotee_verifier *verifier);
 
 #ifdef __cplusplus

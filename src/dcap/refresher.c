@@ -2,6 +2,7 @@
 #include "dcap/refresher.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -57,6 +58,17 @@ static void *run(void *context)
     return NULL;
 }
 
+/* Signals are for the program's own threads. */
+static bool start_thread(struct refresher *r)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&r->thread, NULL, run, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0;
+}
+
 bool refresher_start(struct holdings *holdings, unsigned every_s,
                      const struct dcap_notices *notices, struct refresher **out, struct error *err)
 {
@@ -72,7 +84,7 @@ bool refresher_start(struct holdings *holdings, unsigned every_s,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&r->woken, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&r->thread, NULL, run, r) != 0) {
+    if (!start_thread(r)) {
         pthread_cond_destroy(&r->woken);
         pthread_mutex_destroy(&r->lock);
         free(r);

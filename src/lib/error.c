@@ -29,6 +29,18 @@ bool lib_no_memory(struct merotee_error *err)
     return lib_refuse(err, "memory", NULL, "out of memory");
 }
 
+bool lib_size_ok(size_t given, size_t first, struct merotee_error *err)
+{
+    return (given >= first && given <= LIB_OPTIONS_MAX) ||
+           lib_refuse(err, "usage", "size", "the struct's size is not set to its sizeof");
+}
+
+void lib_tell(const void *from, size_t known, void *to, size_t given)
+{
+    memset(to, 0, given);
+    memcpy(to, from, given < known ? given : known);
+}
+
 bool lib_options_copy(void *to, size_t known, size_t first, const void *from,
                       struct merotee_error *err)
 {
@@ -37,8 +49,8 @@ bool lib_options_copy(void *to, size_t known, size_t first, const void *from,
         return true;
     size_t given;
     memcpy(&given, from, sizeof given);
-    if (given < first || given > LIB_OPTIONS_MAX)
-        return lib_refuse(err, "usage", "size", "the options' size is not set to their sizeof");
+    if (!lib_size_ok(given, first, err))
+        return false;
     struct slice beyond = slice_cut(slice_of(from, given), known, given);
     if (!slice_is_zero(beyond))
         return lib_refuse(err, "usage", "size",

@@ -59,6 +59,11 @@ enum { LIB_OPTIONS_MAX = 4096 }; /* bytes of any options struct, now and later *
 bool lib_options_copy(void *to, size_t known, size_t first, const void *from,
                       struct merotee_error *err) MUST_USE;
 
+/* The same for structs that the library fills: is the caller's size one that can be? Code usage. */
+bool lib_size_ok(size_t given, size_t first, struct merotee_error *err) MUST_USE;
+/* Fills as much as the caller has room for, and zeros behind what the library knows. */
+void lib_tell(const void *from, size_t known, void *to, size_t given);
+
 /* Hands a finished buffer out as text that merotee_free() takes. Code memory. */
 bool lib_text_out(struct buf *text, char **out, struct merotee_error *err) MUST_USE;
 

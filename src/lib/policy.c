@@ -1,7 +1,6 @@
 /* merotee/policy.h. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/lib.h"
 #include "policy/compose.h"
@@ -122,17 +121,14 @@ bool merotee_policy_merge_json(struct merotee_policy *policy, const void *json, 
 /* Where the refusal of the first release ends. */
 enum { FIRST_REFUSAL = offsetof(struct merotee_refusal, nearest) + 256 };
 
-/* Fills what the caller has room for. */
 static void tell(const struct policy_refusal *from, const char *code, struct merotee_refusal *out)
 {
-    size_t size = out->size;
-    struct merotee_refusal told = {.size = size, .code = code};
+    struct merotee_refusal told = {.size = out->size, .code = code};
     told.allowed_count = from->allowed_total;
     snprintf(told.got, sizeof told.got, "%s", from->got);
     snprintf(told.allowed, sizeof told.allowed, "%s", from->allowed);
     snprintf(told.nearest, sizeof told.nearest, "%s", from->nearest);
-    memset(out, 0, size);
-    memcpy(out, &told, size < sizeof told ? size : sizeof told);
+    lib_tell(&told, sizeof told, out, told.size);
 }
 
 bool merotee_policy_decide(const struct merotee_policy *policy,
@@ -142,8 +138,8 @@ bool merotee_policy_decide(const struct merotee_policy *policy,
 {
     struct error why;
     struct policy_refusal details = {0};
-    if (refusal != NULL && (refusal->size < FIRST_REFUSAL || refusal->size > LIB_OPTIONS_MAX))
-        return lib_refuse(err, "usage", "size", "the refusal's size is not set to its sizeof");
+    if (refusal != NULL && !lib_size_ok(refusal->size, FIRST_REFUSAL, err))
+        return false;
     if (!verdict->filled) {
         if (refusal != NULL)
             tell(&details, "verdict/empty", refusal);

@@ -5,8 +5,11 @@
 
 LIB_SAME(MEROTEE_ENDPOINTS_MAX, DCAP_ENDPOINTS_MAX);
 
-/* Where the options of the first release end. */
-enum { FIRST_OPTIONS = offsetof(struct merotee_verifier_options, warn_context) + sizeof(void *) };
+/* Where the structs of the first release end. */
+enum {
+    FIRST_OPTIONS = offsetof(struct merotee_verifier_options, warn_context) + sizeof(void *),
+    FIRST_STATUS = offsetof(struct merotee_verifier_status, root_crl_expires_s) + sizeof(int64_t),
+};
 
 static bool translate(const struct merotee_verifier_options *from,
                       struct dcap_verifier_options *out, struct merotee_error *err)
@@ -14,8 +17,8 @@ static bool translate(const struct merotee_verifier_options *from,
     if (from->endpoint_count > MEROTEE_ENDPOINTS_MAX ||
         (from->endpoint_count > 0 && from->endpoints == NULL))
         return lib_refuse(err, "usage", "endpoints", "give at most 8 collateral services");
-    if (from->offline > 1)
-        return lib_refuse(err, "usage", "offline", "offline is 0 or 1");
+    if (from->offline > 1 || from->reserved != 0)
+        return lib_refuse(err, "usage", "offline", "offline is 0 or 1, reserved 0");
     *out = (struct dcap_verifier_options){
         .endpoint_count = from->endpoint_count,
         .cache_dir = from->cache_dir,
@@ -23,6 +26,7 @@ static bool translate(const struct merotee_verifier_options *from,
         .timeout_ms = from->timeout_ms,
         .budget_ms = from->budget_ms,
         .evaluation_number_min = from->evaluation_number_min,
+        .refresh_s = from->refresh_s,
         .ca_path = from->ca_path,
         .notices = {from->warn, from->warn_context},
     };
@@ -70,6 +74,7 @@ void merotee_verifier_close(struct merotee_verifier *verifier)
 {
     if (verifier == NULL)
         return;
+    merotee_verifier_cancel(verifier);
     dcap_verifier_close(&verifier->inner);
     free(verifier);
 }
@@ -117,6 +122,42 @@ bool merotee_verifier_refresh(struct merotee_verifier *verifier, int64_t now_s,
 {
     struct error why;
     return dcap_verifier_refresh(verifier->inner, now_s, &why) || lib_fail(err, &why);
+}
+
+bool merotee_verifier_status(struct merotee_verifier *verifier,
+                             struct merotee_verifier_status *status, struct merotee_error *err)
+{
+    struct dcap_verifier_status now;
+    if (!lib_size_ok(status->size, FIRST_STATUS, err))
+        return false;
+    dcap_verifier_status(verifier->inner, &now);
+    const struct merotee_verifier_status told = {
+        .size = status->size,
+        .platforms = now.platforms,
+        .tcb_info_expires_s = now.tcb_info_expiry_s,
+        .qe_identity_expires_s = now.qe_identity_expiry_s,
+        .pck_crl_expires_s = now.pck_crl_expiry_s,
+        .root_crl_expires_s = now.root_crl_expiry_s,
+    };
+    lib_tell(&told, sizeof told, status, told.size);
+    return true;
+}
+
+bool merotee_verifier_early_status(struct merotee_verifier *verifier, const void *quote,
+                                   size_t quote_len, int64_t now_s, enum merotee_tcb_status *out,
+                                   struct merotee_error *err)
+{
+    struct error why;
+    struct merotee_verdict *early = merotee_verdict_new();
+    if (early == NULL)
+        return lib_no_memory(err);
+    early->filled = dcap_verifier_check_early(verifier->inner, slice_of(quote, quote_len), now_s,
+                                              &early->says, &why);
+    bool ok = early->filled || lib_fail(err, &why);
+    if (ok)
+        *out = merotee_verdict_status(early, MEROTEE_STATUS_OF_ALL);
+    merotee_verdict_free(early);
+    return ok;
 }
 
 void merotee_verifier_cancel(struct merotee_verifier *verifier)

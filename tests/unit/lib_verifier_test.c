@@ -150,6 +150,68 @@ static void nothing_is_fetched_after_cancel(void **state)
     merotee_verifier_close(v);
 }
 
+static void tells_how_long_collateral_lasts(void **state)
+{
+    struct lib_fixture *f = *state;
+    struct merotee_verifier *v = open_plain(f);
+    struct merotee_verifier_status status = {.size = sizeof status, .tcb_info_expires_s = 1};
+    LIB_OK(merotee_verifier_status(v, &status, err));
+    assert_int_equal(status.platforms, 0);
+    assert_int_equal(status.tcb_info_expires_s, 0);
+    LIB_OK(check(f, v, LIB_NOW, err));
+    LIB_OK(merotee_verifier_status(v, &status, err));
+    assert_int_equal(status.size, sizeof status);
+    assert_int_equal(status.platforms, 1);
+    assert_int_equal(status.tcb_info_expires_s, f->world.collateral.tcb_info.next_update_s);
+    assert_int_equal(status.qe_identity_expires_s, f->world.collateral.qe_identity.next_update_s);
+    assert_true(status.pck_crl_expires_s > LIB_NOW && status.root_crl_expires_s > LIB_NOW);
+    status.size--;
+    LIB_REFUSES("usage", merotee_verifier_status(v, &status, err));
+    merotee_verifier_close(v);
+}
+
+static void looks_ahead(void **state)
+{
+    struct lib_fixture *f = *state;
+    struct merotee_verifier *v = open_plain(f);
+    enum merotee_tcb_status status = MEROTEE_TCB_NONE;
+    LIB_OK(check(f, v, LIB_NOW, err));
+    assert_int_equal(fake_pcs_count(&f->pcs), DOCUMENT_KINDS);
+    for (int level = 0; level < 3; level++) /* those above OutOfDate */
+        f->world.collateral.tcb_info.levels[level].pcesvn++;
+    lib_fixture_make(f);
+    fake_pcs_serve(&f->pcs, &f->documents);
+    LIB_OK(merotee_verifier_early_status(v, f->quote.data, f->quote.len, LIB_NOW, &status, err));
+    assert_int_equal(status, MEROTEE_TCB_OUT_OF_DATE);
+    LIB_OK(check(f, v, LIB_NOW, err)); /* what counts today is not touched */
+    status = MEROTEE_TCB_NONE;
+    f->quote.data[200] ^= 1;
+    LIB_REFUSES("signature/quote", merotee_verifier_early_status(v, f->quote.data, f->quote.len,
+                                                                 LIB_NOW, &status, err));
+    assert_int_equal(status, MEROTEE_TCB_NONE);
+    merotee_verifier_close(v);
+}
+
+/* A thread of its own, which the program's signals do not reach. */
+static void refreshes_by_itself(void **state)
+{
+    struct lib_fixture *f = *state;
+    const char *base = f->pcs.base;
+    struct merotee_verifier_options options = options_of(&base);
+    options.refresh_s = 1;
+    struct merotee_verifier *v = open_with(f, &options);
+    struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+    unsigned asked = 0;
+    LIB_OK(check(f, v, LIB_NOW, err));
+    fake_pcs_count(&f->pcs);
+    for (int i = 0; i < 100 && asked == 0; i++) {
+        nanosleep(&pause, NULL);
+        asked = fake_pcs_count(&f->pcs);
+    }
+    assert_true(asked > 0);
+    merotee_verifier_close(v);
+}
+
 static void options_are_checked(void **state)
 {
     struct lib_fixture *f = *state;
@@ -176,6 +238,9 @@ static void options_are_checked(void **state)
     o.offline = 2;
     LIB_REFUSES("usage", merotee_verifier_open(&o, &v, err));
     o.offline = 0;
+    o.reserved = 1;
+    LIB_REFUSES("usage", merotee_verifier_open(&o, &v, err));
+    o.reserved = 0;
     o.size--;
     LIB_REFUSES("usage", merotee_verifier_open(&o, &v, err));
     LIB_REFUSES("usage", merotee_dev_verifier_open(NULL, NULL, &v, err));
@@ -319,6 +384,9 @@ int main(void)
         TEST(hands_documents_out_and_takes_them_in),
         TEST(tries_services_in_order_and_tells),
         TEST(nothing_is_fetched_after_cancel),
+        TEST(tells_how_long_collateral_lasts),
+        TEST(looks_ahead),
+        TEST(refreshes_by_itself),
         TEST(options_are_checked),
         TEST(serves_all_threads),
         TEST(cancel_ends_what_hangs),
