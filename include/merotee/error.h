@@ -45,7 +45,8 @@ enum { MEROTEE_ERROR_FIELD_MAX = 96, MEROTEE_ERROR_MESSAGE_MAX = 640 };
  * struct never changes its size. */
 struct merotee_error {
     /* Stable, machine readable, "area/what" in lower case: "signature/quote", "tcb/revoked",
-     * "collateral/expired". Static text, never NULL after a failure. docs/library.md lists them. */
+     * "collateral/expired". Static text, never NULL after a failure. docs/exit-codes.md has the
+     * areas. */
     const char *code;
     /* The input that failed, as the format calls it: "tcbInfo.nextUpdate", "rtmr2"; may be empty.
      */
