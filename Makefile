@@ -6,7 +6,7 @@ WERROR  := $(if $(CI),ON,OFF)
 TESTED  := ctest --output-on-failure -j $(JOBS)
 
 .DEFAULT_GOAL := dev
-.PHONY: help setup check-setup dev $(PRESETS) test test-asan test-tsan demo bench lint format fuzz-smoke clean
+.PHONY: help setup check-setup dev $(PRESETS) test test-asan test-tsan demo bench lint soak format fuzz-smoke clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: setup dev ## what things cost, as ratios to their floors within one run
 
 fuzz-smoke: setup fuzz ## every fuzz target for 60 seconds
 	@scripts/fuzz-smoke
+
+soak: setup dev ## the store's flips, power cuts, faults and kills in full, instead of a sample (hours)
+	@MERO_SOAK=1 ctest --output-on-failure --timeout 86400 -R '^store_(damage|power|fault|kill)_test$$' --test-dir build
 
 lint: setup ## floors, banned functions, function length, layout, machine paths
 	@scripts/lint
